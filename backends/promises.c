@@ -1,0 +1,47 @@
+/*
+ * What each backend promises, as data: the table is the contract. One row per
+ * promise, one column per backend; parity covers the rows that answer alike.
+ */
+#include "backends/backend.h"
+
+/* X(key, text, legacy, region, lab, lab-legacy) */
+#define PROMISES(X)                                                                                \
+	X("same-results",                                                                          \
+	  "work that completes gives the same results, stored state and error codes", "yes",       \
+	  "yes", "yes", "yes")                                                                     \
+	X("close-waits", "region close returns only after its children ended",                    \
+	  "yes (a counter)", "yes", "yes", "yes (a counter)")                                      \
+	X("no-lost-work", "no work is lost when a component is switched or the process stops",     \
+	  "yes", "yes", "yes", "yes")                                                              \
+	X("detached-spawn", "compat code may spawn detached", "yes",                               \
+	  "no: a child of its component", "no: a child of its component", "yes")                   \
+	X("cancel-reach", "what a cancel reaches", "the current wait of a parked task, once",      \
+	  "the whole subtree, level-triggered", "the whole subtree, level-triggered",              \
+	  "the current wait of a parked task, once")                                               \
+	X("fail-fast", "the first failure cancels the siblings", "those that wait right then",     \
+	  "yes", "yes", "those that wait right then")                                              \
+	X("masks", "finalizers run undisturbed by cancel and deadline", "yes", "yes", "yes",       \
+	  "yes")                                                                                   \
+	X("bounded-shutdown", "shutdown ends within its grace and names stragglers",               \
+	  "best effort", "yes", "yes", "best effort")                                              \
+	X("http-server", "who parses HTTP", "libevent's evhttp", "qrt over streams (llhttp)",      \
+	  "qrt over streams (llhttp)", "qrt over streams (llhttp)")                                \
+	X("request-line-limit", "a request line over the limit is answered", "431", "414", "414",  \
+	  "414")                                                                                   \
+	X("protocol-fault-body", "the body of an answer to what is not proper HTTP",               \
+	  "libevent's own page, in part", "the application's", "the application's",                \
+	  "the application's")                                                                     \
+	X("deterministic", "same seed, same execution", "no", "no", "yes", "yes")
+
+#define LEGACY(key, text, legacy, region, lab, lab_legacy) {key, text, legacy},
+#define REGION(key, text, legacy, region, lab, lab_legacy) {key, text, region},
+#define LAB(key, text, legacy, region, lab, lab_legacy) {key, text, lab},
+#define LAB_LEGACY(key, text, legacy, region, lab, lab_legacy) {key, text, lab_legacy},
+
+const struct qrt_promise qrt__promises_legacy[QRT__PROMISES] = {PROMISES(LEGACY)};
+const struct qrt_promise qrt__promises_region[QRT__PROMISES] = {PROMISES(REGION)};
+const struct qrt_promise qrt__promises_lab[QRT__PROMISES] = {PROMISES(LAB)};
+const struct qrt_promise qrt__promises_lab_legacy[QRT__PROMISES] = {PROMISES(LAB_LEGACY)};
+
+#define ONE(key, text, legacy, region, lab, lab_legacy) +1
+_Static_assert(0 PROMISES(ONE) == QRT__PROMISES, "one row per promise");

@@ -1,0 +1,175 @@
+/* The `db` component: one handler per operation, found by its number. Decides nothing itself. */
+#include "quotey/db/component.h"
+
+#include <stdlib.h>
+
+#include "quotey/core/text.h"
+#include "quotey/db/messages.h"
+#include "quotey/db/migrate.h"
+#include "quotey/db/store.h"
+
+typedef enum qrt_err handle_fn(struct qrt_cx *cx, struct qy_store *store, void *msg);
+
+static enum qrt_err handle_quote_create(struct qrt_cx *cx, struct qy_store *store, void *arg)
+{
+	struct qy_msg_quote_create *msg = arg;
+
+	return qy_store_quote_create(cx, store, &msg->origin, &msg->quote, &msg->fault);
+}
+
+static enum qrt_err handle_quote_get(struct qrt_cx *cx, struct qy_store *store, void *arg)
+{
+	struct qy_msg_quote_get *msg = arg;
+
+	return qy_store_quote_get(cx, store, msg->id, &msg->quote, &msg->fault);
+}
+
+static enum qrt_err handle_quote_list(struct qrt_cx *cx, struct qy_store *store, void *arg)
+{
+	struct qy_msg_quote_list *msg = arg;
+
+	return qy_store_quote_list(cx, store, &msg->filter, &msg->list);
+}
+
+static enum qrt_err handle_quote_price(struct qrt_cx *cx, struct qy_store *store, void *arg)
+{
+	struct qy_msg_quote_price *msg = arg;
+
+	return qy_store_quote_price(cx, store, &msg->request, &msg->result);
+}
+
+static enum qrt_err handle_quote_preview(struct qrt_cx *cx, struct qy_store *store, void *arg)
+{
+	struct qy_msg_quote_preview *msg = arg;
+
+	return qy_store_quote_preview(cx, store, msg->id, &msg->result);
+}
+
+static enum qrt_err handle_product_get(struct qrt_cx *cx, struct qy_store *store, void *arg)
+{
+	struct qy_msg_product_get *msg = arg;
+
+	return qy_store_product_get(cx, store, msg->id_or_sku, &msg->catalog, &msg->fault);
+}
+
+static enum qrt_err handle_apikey_create(struct qrt_cx *cx, struct qy_store *store, void *arg)
+{
+	struct qy_msg_apikey_create *msg = arg;
+
+	return qy_store_apikey_create(cx, store, &msg->spec, msg->text, &msg->fault);
+}
+
+static enum qrt_err handle_apikey_find(struct qrt_cx *cx, struct qy_store *store, void *arg)
+{
+	struct qy_msg_apikey_find *msg = arg;
+
+	return qy_store_apikey_find(cx, store, msg->id, &msg->key, &msg->fault);
+}
+
+static enum qrt_err handle_apikey_touch(struct qrt_cx *cx, struct qy_store *store, void *arg)
+{
+	struct qy_msg_apikey_touch *msg = arg;
+
+	return qy_store_apikey_touch(cx, store, msg->id);
+}
+
+static enum qrt_err handle_journal_append(struct qrt_cx *cx, struct qy_store *store, void *arg)
+{
+	struct qy_msg_journal_append *msg = arg;
+
+	return qy_store_journal_append(cx, store, &msg->entry);
+}
+
+static enum qrt_err handle_journal_list(struct qrt_cx *cx, struct qy_store *store, void *arg)
+{
+	struct qy_msg_journal_list *msg = arg;
+
+	return qy_store_journal_list(cx, store, msg->limit, &msg->journal);
+}
+
+static enum qrt_err handle_seed_load(struct qrt_cx *cx, struct qy_store *store, void *arg)
+{
+	return qy_store_seed_load(cx, store, &((struct qy_msg_seed *)arg)->report);
+}
+
+static enum qrt_err handle_seed_check(struct qrt_cx *cx, struct qy_store *store, void *arg)
+{
+	return qy_store_seed_check(cx, store, &((struct qy_msg_seed *)arg)->report);
+}
+
+static enum qrt_err handle_seed_clean(struct qrt_cx *cx, struct qy_store *store, void *arg)
+{
+	return qy_store_seed_clean(cx, store, &((struct qy_msg_seed *)arg)->report);
+}
+
+static enum qrt_err handle_ping(struct qrt_cx *cx, struct qy_store *store, void *arg)
+{
+	return qy_store_ping(cx, store, &((struct qy_msg_ping *)arg)->counts);
+}
+
+static handle_fn *const handlers[QY_DB_OP_COUNT] = {
+#define QY_DB_OP_HANDLER(name, member) [QY_DB_OP_##name] = handle_##member,
+	QY_DB_OP_MAP(QY_DB_OP_HANDLER)
+#undef QY_DB_OP_HANDLER
+};
+
+static enum qrt_err start(struct qrt_cx *cx, struct qrt_region *home, void *env, void **ret_state)
+{
+	const struct qy_db_env *db_env = env;
+	struct qy_store *store = calloc(1, sizeof(*store));
+	enum qrt_err err;
+
+	(void)home;
+	if (!store) {
+		return qrt_fail(cx, QRT_ENOMEM, "db");
+	}
+	err = qrt_db_open(cx, &db_env->options, &store->db);
+	if (!err) {
+		err = qy_migrate_verify(cx, store->db, &qy_migrations);
+	}
+	if (err) {
+		/* Closing may meet errors of its own; the first detail is the one to keep. */
+		char detail[256];
+
+		qy_text_cut(detail, sizeof(detail), qrt_detail(cx));
+		qrt_db_close(cx, &store->db);
+		free(store);
+		return qrt_fail(cx, err, "%s", detail);
+	}
+	*ret_state = store;
+	return QRT_OK;
+}
+
+static void stop(struct qrt_cx *cx, void *state)
+{
+	struct qy_store *store = state;
+
+	qrt_db_close(cx, &store->db);
+	free(store);
+}
+
+static enum qrt_err handle(struct qrt_cx *cx, void *state, struct qrt_msg *msg,
+			   struct qrt_msg **ret_reply)
+{
+	enum qrt_err err;
+
+	if (msg->op >= QY_DB_OP_COUNT) {
+		err = qrt_fail(cx, QRT_ENOTSUP, "db has no operation %u", msg->op);
+	} else {
+		err = handlers[msg->op](cx, state, msg);
+	}
+	if (err) {
+		qrt_msg_destroy(&msg);
+		return err;
+	}
+	*ret_reply = msg;
+	return QRT_OK;
+}
+
+const struct qrt_component qy_db_component = {
+	.name = "db",
+	.caps = QRT_CAP_DB | QRT_CAP_BLOCKING | QRT_CAP_TIME | QRT_CAP_RANDOM | QRT_CAP_SPAWN,
+	.start = start,
+	.stop = stop,
+	.handle = handle,
+};

@@ -1,0 +1,43 @@
+/* Runs jobs for the operations. */
+#include "quotey/db/job.h"
+
+/* Keeps what the job itself returned: the database has its own reasons for ESTATE. */
+struct observed {
+	qrt_db_job_fn *job;
+	void *arg;
+	enum qrt_err returned;
+};
+
+static enum qrt_err run_observed(struct qrt_db_conn *conn, void *arg)
+{
+	struct observed *observed = arg;
+
+	observed->returned = observed->job(conn, observed->arg);
+	return observed->returned;
+}
+
+/* The job rolled back on purpose and says why. */
+static bool is_answer(enum qrt_err err, const struct observed *observed,
+		      const struct qy_fault *fault)
+{
+	return err == QRT_ESTATE && observed->returned == QRT_ESTATE && fault &&
+	       fault->kind != QY_FAULT_NONE;
+}
+
+enum qrt_err qy_job_read(struct qrt_cx *cx, struct qy_store *store, qrt_db_job_fn *job, void *arg,
+			 const struct qy_fault *fault)
+{
+	struct observed observed = {.job = job, .arg = arg};
+	enum qrt_err err = qrt_db_read(cx, store->db, run_observed, &observed);
+
+	return is_answer(err, &observed, fault) ? QRT_OK : err;
+}
+
+enum qrt_err qy_job_write(struct qrt_cx *cx, struct qy_store *store, qrt_db_job_fn *job, void *arg,
+			  const struct qy_fault *fault)
+{
+	struct observed observed = {.job = job, .arg = arg};
+	enum qrt_err err = qrt_db_write(cx, store->db, run_observed, &observed);
+
+	return is_answer(err, &observed, fault) ? QRT_OK : err;
+}

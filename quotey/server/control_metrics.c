@@ -1,0 +1,202 @@
+/*
+ * GET /metrics: the Prometheus text format, version 0.0.4. Names and their meaning are one table;
+ * every number is read from any thread, without asking a loop.
+ */
+#include "quotey/server/control_handlers.h"
+
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "quotey/server/control_reply.h"
+
+#define METRICS_MAX (1024 * 1024)
+
+struct runtime_metric {
+	const char *name, *type, *help;
+	size_t offset; /* of a uint64_t in struct qrt_audit */
+};
+
+#define AUDIT(member) offsetof(struct qrt_audit, member)
+
+static const struct runtime_metric runtime_metrics[] = {
+	{"quotey_regions_live", "gauge", "Regions that are open now.", AUDIT(regions_live)},
+	{"quotey_regions_opened_total", "counter", "Regions opened.", AUDIT(regions_opened)},
+	{"quotey_tasks_live", "gauge", "Tasks that have not ended.", AUDIT(tasks_live)},
+	{"quotey_tasks_spawned_total", "counter", "Tasks spawned.", AUDIT(tasks_spawned)},
+	{"quotey_tasks_detached_live", "gauge", "Detached tasks that have not ended.",
+	 AUDIT(detached_live)},
+	{"quotey_ops_live", "gauge", "Waits parked on I/O, lanes and ports.", AUDIT(ops_live)},
+	{"quotey_ops_started_total", "counter", "Waits begun on I/O, lanes and ports.",
+	 AUDIT(ops_started)},
+	{"quotey_streams_live", "gauge", "Streams and listeners that are open.",
+	 AUDIT(streams_live)},
+	{"quotey_jobs_live", "gauge", "Jobs on lanes, queued or running.", AUDIT(jobs_live)},
+	{"quotey_cancels_total", "counter", "Tasks asked to end.", AUDIT(cancels)},
+	{"quotey_forced_total", "counter", "Tasks abandoned after their cleanup budget.",
+	 AUDIT(forced)},
+	{"quotey_panics_total", "counter", "Tasks that panicked.", AUDIT(panics)},
+	{"quotey_not_capable_total", "counter", "Calls refused for a missing capability.",
+	 AUDIT(not_capable)},
+	{"quotey_loop_turns_total", "counter", "Turns of the loop.", AUDIT(turns)},
+};
+
+static void describe(struct qy_buffer *out, const char *name, const char *type, const char *help)
+{
+	qy_buffer_text(out, "# HELP ");
+	qy_buffer_text(out, name);
+	qy_buffer_text(out, " ");
+	qy_buffer_text(out, help);
+	qy_buffer_text(out, "\n# TYPE ");
+	qy_buffer_text(out, name);
+	qy_buffer_text(out, " ");
+	qy_buffer_text(out, type);
+	qy_buffer_text(out, "\n");
+}
+
+/* The text of a label's value; backslash, quote and line end are escaped. */
+static void put_escaped(struct qy_buffer *out, const char *text)
+{
+	for (; *text != '\0'; text++) {
+		if (*text == '\n') {
+			qy_buffer_text(out, "\\n");
+			continue;
+		}
+		if (*text == '\\' || *text == '"') {
+			qy_buffer_text(out, "\\");
+		}
+		qy_buffer_bytes(out, text, 1);
+	}
+}
+
+struct label {
+	const char *name, *value; /* name NULL: none */
+};
+
+static void sample_start(struct qy_buffer *out, const char *name, struct label a, struct label b)
+{
+	qy_buffer_text(out, name);
+	qy_buffer_text(out, "{");
+	qy_buffer_text(out, a.name);
+	qy_buffer_text(out, "=\"");
+	put_escaped(out, a.value);
+	if (b.name != NULL) {
+		qy_buffer_text(out, "\",");
+		qy_buffer_text(out, b.name);
+		qy_buffer_text(out, "=\"");
+		put_escaped(out, b.value);
+	}
+	qy_buffer_text(out, "\"} ");
+}
+
+static void sample(struct qy_buffer *out, const char *name, struct label a, struct label b,
+		   uint64_t value)
+{
+	char number[32];
+
+	sample_start(out, name, a, b);
+	snprintf(number, sizeof(number), "%" PRIu64 "\n", value);
+	qy_buffer_text(out, number);
+}
+
+static const struct label no_label = {NULL, NULL};
+
+static void put_requests(struct qy_buffer *out, const struct qy_server_counters *counters)
+{
+	static const char *const classes[] = {"2xx", "3xx", "4xx", "5xx"};
+	static const char name[] = "quotey_http_requests_total";
+	size_t i;
+
+	describe(out, name, "counter", "API requests answered, by class of status.");
+	for (i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
+		sample(out, name, (struct label){"class", classes[i]}, no_label,
+		       atomic_load_explicit(&counters->by_class[i + 2], memory_order_relaxed));
+	}
+}
+
+static uint64_t audit_value(const struct qrt_audit *audit, size_t offset)
+{
+	return *(const uint64_t *)(const void *)((const char *)audit + offset);
+}
+
+static void put_runtimes(struct qy_buffer *out, const struct qy_control_env *env)
+{
+	struct qrt_audit audit;
+	size_t i, j;
+
+	for (i = 0; i < sizeof(runtime_metrics) / sizeof(runtime_metrics[0]); i++) {
+		const struct runtime_metric *metric = &runtime_metrics[i];
+
+		describe(out, metric->name, metric->type, metric->help);
+		for (j = 0; j < env->n_runtimes; j++) {
+			const struct qrt_runtime *rt = env->runtimes[j];
+
+			qrt_runtime_audit(rt, &audit);
+			sample(out, metric->name, (struct label){"runtime", qrt_runtime_name(rt)},
+			       (struct label){"backend", qrt_runtime_backend(rt)},
+			       audit_value(&audit, metric->offset));
+		}
+	}
+}
+
+static void put_busy(struct qy_buffer *out, const struct qy_control_env *env)
+{
+	static const char name[] = "quotey_loop_busy_seconds";
+	const char *task = NULL, *site = NULL;
+	char number[32];
+	size_t i;
+
+	describe(out, name, "gauge", "For how long the loop has not been back to its poll.");
+	for (i = 0; i < env->n_runtimes; i++) {
+		const struct qrt_runtime *rt = env->runtimes[i];
+		int64_t busy_us = qrt_runtime_busy(rt, &task, &site) / 1000;
+
+		sample_start(out, name, (struct label){"runtime", qrt_runtime_name(rt)},
+			     (struct label){"backend", qrt_runtime_backend(rt)});
+		snprintf(number, sizeof(number), "%" PRId64 ".%06" PRId64 "\n", busy_us / 1000000,
+			 busy_us % 1000000);
+		qy_buffer_text(out, number);
+	}
+}
+
+static void put_components(struct qy_buffer *out, const struct qrt_stage *stages, size_t count)
+{
+	size_t i;
+
+	describe(out, "quotey_component_backend", "gauge", "1 for the backend of the component.");
+	for (i = 0; i < count; i++) {
+		sample(out, "quotey_component_backend",
+		       (struct label){"component", stages[i].component},
+		       (struct label){"backend", stages[i].backend}, 1);
+	}
+	describe(out, "quotey_component_in_flight", "gauge", "Work under way in the component.");
+	for (i = 0; i < count; i++) {
+		sample(out, "quotey_component_in_flight",
+		       (struct label){"component", stages[i].component}, no_label,
+		       stages[i].in_flight);
+	}
+	describe(out, "quotey_component_moves_total", "counter", "Moves of the component.");
+	for (i = 0; i < count; i++) {
+		sample(out, "quotey_component_moves_total",
+		       (struct label){"component", stages[i].component}, no_label, stages[i].moves);
+	}
+}
+
+void qy_control_metrics(void *app, const struct qrt_control_request *req,
+			struct qrt_control_reply *reply)
+{
+	const struct qy_control_env *env = app;
+	struct qrt_stage stages[QRT_COMPONENTS_MAX];
+	size_t count = qrt_switchboard_stages(env->sb, stages, QRT_COMPONENTS_MAX);
+	struct qy_buffer out;
+
+	(void)req;
+	qy_buffer_init(&out, METRICS_MAX);
+	if (env->counters != NULL) {
+		put_requests(&out, env->counters);
+	}
+	put_components(&out, stages, count);
+	put_runtimes(&out, env);
+	put_busy(&out, env);
+	qy_control_reply_buffer(reply, 200, "text/plain; version=0.0.4; charset=utf-8", &out);
+}

@@ -1,0 +1,29 @@
+/*
+ * The body of POST /runtime/set and /runtime/rollback. Pure.
+ */
+#ifndef QY_SERVER_MOVE_REQUEST_H
+#define QY_SERVER_MOVE_REQUEST_H
+
+#include <qrt/switchboard.h>
+
+#include "quotey/server/error_body.h"
+
+struct qy_move_request {
+	char component[32]; /* "": all that moved (rollback only) */
+	char backend[16];   /* of set; "" for rollback */
+	char actor[64];     /* "user:operator" when not given */
+	char reason[128];
+};
+
+/*
+ * Reads {"component", "backend", "reason", "actor"}, the last two optional; for a rollback
+ * (@with_backend false) there is no backend, and the component is optional, too. An empty text
+ * counts as {} for a rollback. False: *error is 400 or 422 and says why.
+ */
+bool qy_move_request_read(const char *text, size_t length, bool with_backend,
+			  struct qy_move_request *ret_request, struct qy_error *error) QRT_MUST_USE;
+
+/* The status that answers a move which ended with @err. */
+int qy_move_status(enum qrt_err err);
+
+#endif

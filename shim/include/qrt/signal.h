@@ -1,0 +1,29 @@
+/*
+ * Process signals as something one waits for. The set is blocked in the
+ * calling thread by qrt_signal_open and must be opened before other threads
+ * start, so that they inherit the mask.
+ */
+#ifndef QRT_SIGNAL_H
+#define QRT_SIGNAL_H
+
+#include <qrt/cx.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct qrt_signals;
+
+/* @signos: @n (1..8) signal numbers. Needs SIGNAL. Errors: EMFILE, EINVAL, ENOMEM. */
+QRT_API enum qrt_err qrt_signal_open(struct qrt_cx *cx, const int *signos, size_t n,
+				     struct qrt_signals **ret_signals) QRT_MUST_USE;
+/* The next signal of the set. Suspends. */
+QRT_API enum qrt_err qrt_signal_wait(struct qrt_cx *cx, struct qrt_signals *signals,
+				     int *ret_signo) QRT_MUST_USE;
+/* Who waits gets ECLOSED. NULL-safe. The signals stay blocked. */
+QRT_API void qrt_signal_close(struct qrt_cx *cx, struct qrt_signals **signals);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

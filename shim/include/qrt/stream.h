@@ -1,0 +1,70 @@
+/*
+ * Byte streams and listeners. A file descriptor here is whatever number the
+ * runtime's driver gives a meaning to: an OS descriptor on legacy and region,
+ * a handle of the simulated network in the lab. One reader and one writer may
+ * wait on a stream at a time (EBUSY for a second). All need NET.
+ */
+#ifndef QRT_STREAM_H
+#define QRT_STREAM_H
+
+#include <qrt/cx.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct qrt_stream;
+struct qrt_listener;
+
+struct qrt_slice {
+	const void *data;
+	size_t len;
+};
+
+/*
+ * Opens a listening socket on a numeric IPv4 or IPv6 address; port 0 picks one. Does
+ * not suspend. The fd belongs to the caller until a listener adopts it.
+ * Errors: EADDRINUSE, EACCES, EINVAL (no numeric address), EMFILE.
+ */
+QRT_API enum qrt_err qrt_socket_listen(struct qrt_cx *cx, const char *address, uint16_t port,
+				       int *ret_fd, uint16_t *ret_port) QRT_MUST_USE;
+/* A second descriptor for the same socket, so that two runtimes can each adopt one. */
+QRT_API enum qrt_err qrt_socket_dup(struct qrt_cx *cx, int fd, int *ret_fd) QRT_MUST_USE;
+/* Closes a descriptor that nobody adopted. */
+QRT_API void qrt_socket_close(struct qrt_cx *cx, int fd);
+
+/* Takes over @fd (also closes it on failure). Does not suspend. Errors: ENOMEM, EINVAL. */
+QRT_API enum qrt_err qrt_listener_adopt(struct qrt_cx *cx, int fd,
+					struct qrt_listener **ret_listener) QRT_MUST_USE;
+/* Suspends. Errors: ECLOSED, EMFILE (nothing was taken; try later), ECANCELED, ETIMEDOUT. */
+QRT_API enum qrt_err qrt_accept(struct qrt_cx *cx, struct qrt_listener *listener,
+				struct qrt_stream **ret_stream) QRT_MUST_USE;
+/* Who waits in accept gets ECLOSED. Does not suspend; NULL-safe. */
+QRT_API void qrt_listener_close(struct qrt_cx *cx, struct qrt_listener **listener);
+
+/* Takes over the connected @fd (also closes it on failure). Does not suspend. */
+QRT_API enum qrt_err qrt_stream_adopt(struct qrt_cx *cx, int fd,
+				      struct qrt_stream **ret_stream) QRT_MUST_USE;
+/* Connects to a numeric address. Suspends. Errors: ECONNREFUSED, ECONNRESET, EINVAL, EMFILE, ... */
+QRT_API enum qrt_err qrt_connect(struct qrt_cx *cx, const char *address, uint16_t port,
+				 struct qrt_stream **ret_stream) QRT_MUST_USE;
+
+/* At least one byte into @buf. Suspends. Errors: EEOF, ECONNRESET, ECLOSED, ECANCELED, ETIMEDOUT. */
+QRT_API enum qrt_err qrt_read(struct qrt_cx *cx, struct qrt_stream *stream, void *buf, size_t n,
+			      size_t *ret_n) QRT_MUST_USE;
+/* All @n_slices (at most 8), or an error: then an unknown part was sent. Suspends. */
+QRT_API enum qrt_err qrt_writev(struct qrt_cx *cx, struct qrt_stream *stream,
+				const struct qrt_slice *slices, size_t n_slices) QRT_MUST_USE;
+QRT_API enum qrt_err qrt_write(struct qrt_cx *cx, struct qrt_stream *stream, const void *data,
+			       size_t n) QRT_MUST_USE;
+/* Ends our direction; the peer reads end of stream. Does not suspend. */
+QRT_API enum qrt_err qrt_stream_shutdown(struct qrt_cx *cx, struct qrt_stream *stream) QRT_MUST_USE;
+/* Who waits on it gets ECLOSED. Does not suspend; NULL-safe. */
+QRT_API void qrt_stream_close(struct qrt_cx *cx, struct qrt_stream **stream);
+/* The peer as "127.0.0.1:4711"; "" when unknown. Valid as long as the stream. */
+QRT_API const char *qrt_stream_peer(const struct qrt_stream *stream);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,142 @@
+/* The capability context: authority, deadline, clock, randomness, error detail. */
+#include "shim/src/internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *const cap_names[] = {"spawn",  "time",   "net",     "db",    "blocking", "random",
+					"trace", "signal", "process", "admin", "call"};
+
+uint32_t qrt_cx_caps(const struct qrt_cx *cx)
+{
+	return cx->caps;
+}
+
+int64_t qrt_cx_deadline(const struct qrt_cx *cx)
+{
+	return cx->deadline_ns;
+}
+
+struct qrt_runtime *qrt_cx_runtime(const struct qrt_cx *cx)
+{
+	return cx->task->rt;
+}
+
+int64_t qrt_deadline_in(const struct qrt_cx *cx, int64_t ns)
+{
+	int64_t now = qrt__now(cx->task->rt);
+	return ns >= QRT_NO_DEADLINE - now ? QRT_NO_DEADLINE : now + ns;
+}
+
+enum qrt_err qrt_cx_require(struct qrt_cx *cx, uint32_t caps)
+{
+	uint32_t missing = caps & ~cx->caps;
+	if (__builtin_expect(!missing, 1)) {
+		return QRT_OK;
+	}
+	QRT__COUNT(cx->task->rt->not_capable, 1);
+	return qrt_fail(cx, QRT_ENOTCAPABLE, "task %s lacks capability %s", cx->task->name,
+			cap_names[__builtin_ctz(missing)]);
+}
+
+enum qrt_err qrt_checkpoint(struct qrt_cx *cx)
+{
+	struct qrt_task *task = cx->task;
+	if (!task->masks && task->rt->engine->checkpoint(task)) {
+		return QRT_ECANCELED;
+	}
+	if (cx->deadline_ns != QRT_NO_DEADLINE && cx->deadline_ns <= qrt__now(task->rt)) {
+		return QRT_ETIMEDOUT;
+	}
+	return QRT_OK;
+}
+
+enum qrt_err qrt_yield(struct qrt_cx *cx)
+{
+	enum qrt_err err = qrt_checkpoint(cx);
+	if (err) {
+		return err;
+	}
+	struct qrt_task *task = cx->task;
+	QRT_PRE(task->rt->current == task);
+	qrt__make_ready(task);
+	qrt__switch_away(task->rt, task, false);
+	return QRT_OK;
+}
+
+static void sleep_abort(struct qrt__wait *wait, enum qrt_err why)
+{
+	qrt__unpark(wait, why);
+}
+
+enum qrt_err qrt_sleep_until(struct qrt_cx *cx, int64_t until_ns)
+{
+	enum qrt_err err = qrt_cx_require(cx, QRT_CAP_TIME);
+	if (!err) {
+		err = qrt_checkpoint(cx);
+	}
+	if (err) {
+		return err;
+	}
+	struct qrt__wait wait;
+	qrt__wait_init(&wait, cx, QRT__WAIT_SLEEP, NULL, sleep_abort);
+	err = qrt__park(cx, &wait, until_ns);
+	/* The end of the sleep and a passed deadline look the same to park. */
+	return err == QRT_ETIMEDOUT && until_ns <= cx->deadline_ns ? QRT_OK : err;
+}
+
+enum qrt_err qrt_sleep(struct qrt_cx *cx, int64_t ns)
+{
+	return qrt_sleep_until(cx, qrt_deadline_in(cx, ns));
+}
+
+enum qrt_err qrt_now(struct qrt_cx *cx, int64_t *ret_ns)
+{
+	enum qrt_err err = qrt_cx_require(cx, QRT_CAP_TIME);
+	if (!err) {
+		*ret_ns = qrt__now(cx->task->rt);
+	}
+	return err;
+}
+
+enum qrt_err qrt_wall_ms(struct qrt_cx *cx, int64_t *ret_ms)
+{
+	enum qrt_err err = qrt_cx_require(cx, QRT_CAP_TIME);
+	if (!err) {
+		*ret_ms = cx->task->rt->driver->wall_ms(cx->task->rt);
+	}
+	return err;
+}
+
+enum qrt_err qrt_random(struct qrt_cx *cx, void *buf, size_t n)
+{
+	enum qrt_err err = qrt_cx_require(cx, QRT_CAP_RANDOM);
+	if (!err) {
+		cx->task->rt->driver->random(cx->task->rt, buf, n);
+	}
+	return err;
+}
+
+enum qrt_err qrt_fail(struct qrt_cx *cx, enum qrt_err err, const char *fmt, ...)
+{
+	/* By way of a copy: the old detail may be among the arguments. */
+	char text[QRT__DETAIL_MAX];
+	va_list args;
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	memcpy(cx->task->detail, text, sizeof(text));
+	return err;
+}
+
+enum qrt_err qrt_prefix(struct qrt_cx *cx, enum qrt_err err, const char *what)
+{
+	const char *detail = cx->task->detail[0] ? cx->task->detail : qrt_err_text(err);
+	return qrt_fail(cx, err, "%s: %s", what, detail);
+}
+
+const char *qrt_detail(const struct qrt_cx *cx)
+{
+	return cx->task->detail;
+}

@@ -1,0 +1,72 @@
+/*
+ * One connection of a database: the engine's handle, the job that uses it
+ * now, and its statements. Belongs to the thread that runs the job; never
+ * touched by the loop while a job is inside.
+ */
+#ifndef QRT_DB_CONN_H
+#define QRT_DB_CONN_H
+
+#include <qrt/lane.h>
+
+#include "shim/src/db_engine.h"
+#include "shim/src/internal.h"
+
+#define QRT__DB_BUCKETS 64u   /* a power of two */
+#define QRT__DB_IDLE_MAX 128u /* prepared statements kept for later */
+
+/* Statements in use, and idle ones by text and by age. */
+struct qrt__db_stmts {
+	struct qrt__list open;
+	struct qrt__list idle; /* the one longest idle first */
+	struct qrt__list bucket[QRT__DB_BUCKETS];
+	unsigned n_idle;
+};
+
+struct qrt_db_conn {
+	const struct qrt__db_engine *engine;
+	void *native;	     /* the engine's; NULL: not open */
+	struct qrt_job *job; /* NULL: nothing may stop what runs now */
+	int64_t statement_ns, deadline_ns;
+	enum qrt_err stopped; /* why the job must end; sticky */
+	bool stop_told;	      /* the detail names the statement that was stopped: keep it */
+	bool in_transaction;  /* as far as the job has been told */
+	enum qrt_err detail_err;
+	char detail[QRT__DETAIL_MAX];
+	struct qrt__db_stmts stmts;
+};
+
+/* What a job did, for the counters. */
+enum qrt__db_fate { QRT__DB_NOT_BEGUN, QRT__DB_DONE, QRT__DB_ROLLED_BACK, QRT__DB_UNKNOWN };
+
+/* Under @job, which may be cancelled. On failure the detail names the database. */
+enum qrt_err qrt__db_conn_open(struct qrt_db_conn *conn, const struct qrt__db_engine *engine,
+			       const struct qrt__db_target *target, struct qrt_job *job);
+/* Nothing when it is not open. */
+void qrt__db_conn_close(struct qrt_db_conn *conn);
+
+struct qrt__db_work {
+	qrt_db_job_fn *fn;
+	void *arg;
+	bool write;
+};
+
+/*
+ * Runs @work for @job as one transaction. Whatever happens, @conn comes out
+ * with no statement in use and no transaction. @job gets the detail.
+ */
+enum qrt_err qrt__db_conn_run(struct qrt_db_conn *conn, struct qrt_job *job,
+			      const struct qrt__db_work *work, enum qrt__db_fate *ret_fate);
+
+/* QRT_OK, or why the running job must stop: cancelled or late. Sticky. For engines too. */
+enum qrt_err qrt__db_conn_check(struct qrt_db_conn *conn);
+
+void qrt__db_stmts_init(struct qrt__db_stmts *stmts);
+/* Finishes what is in use; returns whether there was any and puts one text into @ret_sql. */
+bool qrt__db_stmts_finish(struct qrt_db_conn *conn, char *ret_sql, size_t n);
+/* Frees the idle ones; none is in use. */
+void qrt__db_stmts_drop(struct qrt_db_conn *conn);
+
+/* Real monotonic time, also in the lab: it bounds what real processors and locks do. */
+int64_t qrt__db_clock_ns(void);
+
+#endif

@@ -1,0 +1,619 @@
+/*
+ * HTTP requests and responses: fields, decoding of targets, what a head must satisfy, and the
+ * bytes of a response head. It must never read or write a connection.
+ */
+#include "shim/src/http_message.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+/* --- grammar ------------------------------------------------------------------------------- */
+
+static bool is_token_char(unsigned char c)
+{
+	if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')) {
+		return true;
+	}
+	return c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL;
+}
+
+bool qrt__http_name_valid(const char *name)
+{
+	const char *c = name;
+
+	while (is_token_char((unsigned char)*c)) {
+		c++;
+	}
+	return c > name && *c == '\0';
+}
+
+bool qrt__http_value_valid(const char *value)
+{
+	for (const unsigned char *c = (const unsigned char *)value; *c; c++) {
+		if ((*c < 0x20 && *c != '\t') || *c == 0x7f) {
+			return false;
+		}
+	}
+	return true;
+}
+
+bool qrt__http_list_has(const char *value, const char *token)
+{
+	size_t n = strlen(token);
+
+	while (*value) {
+		size_t len;
+
+		value += strspn(value, " \t,");
+		len = strcspn(value, ",");
+		while (len > 0 && (value[len - 1] == ' ' || value[len - 1] == '\t')) {
+			len--;
+		}
+		if (len == n && strncasecmp(value, token, n) == 0) {
+			return true;
+		}
+		value += strcspn(value, ",");
+	}
+	return false;
+}
+
+static int hex_value(char c)
+{
+	if (c >= '0' && c <= '9') {
+		return c - '0';
+	}
+	if (c >= 'a' && c <= 'f') {
+		return c - 'a' + 10;
+	}
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* Decodes @n bytes in place and terminates them. A NUL would cut the C string short: refused. */
+static enum qrt_err decode(char *text, size_t n, bool plus_is_space)
+{
+	size_t to = 0;
+
+	for (size_t from = 0; from < n; from++, to++) {
+		char c = text[from];
+
+		if (c == '%') {
+			int high = from + 2 < n ? hex_value(text[from + 1]) : -1;
+			int low = high >= 0 ? hex_value(text[from + 2]) : -1;
+
+			if (high < 0 || low < 0 || (high == 0 && low == 0)) {
+				return QRT_EINVAL;
+			}
+			c = (char)(high * 16 + low);
+			from += 2;
+		} else if (c == '+' && plus_is_space) {
+			c = ' ';
+		}
+		text[to] = c;
+	}
+	text[to] = '\0';
+	return QRT_OK;
+}
+
+/* --- fields -------------------------------------------------------------------------------- */
+
+static enum qrt_err fields_add(struct qrt__http_arena *arena, struct qrt__http_fields *fields,
+			       const char *name, const char *value)
+{
+	struct qrt__http_field *field;
+
+	if (fields->n >= QRT__HTTP_FIELDS_MAX) {
+		return QRT_ELIMIT;
+	}
+	field = qrt__http_arena_alloc(arena, sizeof(*field));
+	if (!field) {
+		return QRT_ENOMEM;
+	}
+	field->next = NULL;
+	field->name = name;
+	field->value = value;
+	if (fields->last) {
+		fields->last->next = field;
+	} else {
+		fields->first = field;
+	}
+	fields->last = field;
+	fields->n++;
+	return QRT_OK;
+}
+
+/* The first of that name at or after @field; header names know no case. */
+static struct qrt__http_field *header_find(struct qrt__http_field *field, const char *name)
+{
+	while (field && strcasecmp(field->name, name) != 0) {
+		field = field->next;
+	}
+	return field;
+}
+
+static const char *exact_find(const struct qrt__http_field *field, const char *name)
+{
+	while (field && strcmp(field->name, name) != 0) {
+		field = field->next;
+	}
+	return field ? field->value : NULL;
+}
+
+/* --- request ------------------------------------------------------------------------------- */
+
+void qrt__http_request_init(struct qrt_http_request *req, struct qrt__http_arena *arena)
+{
+	*req = (struct qrt_http_request){
+	    .arena = arena,
+	    .method = "",
+	    .path = "",
+	    .peer = "",
+	    .route = "",
+	    .body = "",
+	    .minor = 1,
+	};
+}
+
+enum qrt_err qrt__http_request_add_header(struct qrt_http_request *req, const char *name,
+					  const char *value)
+{
+	if (!qrt__http_name_valid(name) || !qrt__http_value_valid(value)) {
+		return QRT_EINVAL;
+	}
+	return fields_add(req->arena, &req->headers, name, value);
+}
+
+enum qrt_err qrt__http_request_add_param(struct qrt_http_request *req, const char *name,
+					 const char *value)
+{
+	return fields_add(req->arena, &req->params, name, value);
+}
+
+static enum qrt_err query_split(struct qrt_http_request *req, char *query)
+{
+	enum qrt_err err = QRT_OK;
+
+	while (*query && !err) {
+		size_t len = strcspn(query, "&");
+		char *next = query[len] ? query + len + 1 : query + len;
+		char *value;
+
+		query[len] = '\0';
+		value = strchr(query, '=');
+		if (value) {
+			*value++ = '\0';
+		} else {
+			value = query + len;
+		}
+		if (len > 0) {
+			/* The value first: decoding moves the name's end, never the value. */
+			err = decode(value, strlen(value), true);
+			err = err ? err : decode(query, strlen(query), true);
+			err = err ? err : fields_add(req->arena, &req->query, query, value);
+		}
+		query = next;
+	}
+	return err;
+}
+
+enum qrt_err qrt__http_request_set_target(struct qrt_http_request *req, const char *target)
+{
+	char *path, *query;
+	enum qrt_err err;
+
+	/* A proxy's form, which a server must accept as well; Host is judged on its own. */
+	if (strncasecmp(target, "http://", 7) == 0) {
+		target += 7 + strcspn(target + 7, "/?#");
+	} else if (*target != '/' && strcmp(target, "*") != 0) {
+		return QRT_EINVAL;
+	}
+	if (strchr(target, '#')) {
+		return QRT_EINVAL;
+	}
+	path = qrt__http_arena_text(req->arena, target, strlen(target));
+	if (!path) {
+		return QRT_ENOMEM;
+	}
+	query = strchr(path, '?');
+	if (query) {
+		*query++ = '\0';
+		err = query_split(req, query);
+		if (err) {
+			return err;
+		}
+	}
+	err = decode(path, strlen(path), false);
+	if (err) {
+		return err;
+	}
+	req->path = *path ? path : "/";
+	return QRT_OK;
+}
+
+static bool connection_has(const struct qrt_http_request *req, const char *token)
+{
+	struct qrt__http_field *field = header_find(req->headers.first, "Connection");
+
+	for (; field; field = header_find(field->next, "Connection")) {
+		if (qrt__http_list_has(field->value, token)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool appears_twice(const struct qrt_http_request *req, const char *name)
+{
+	struct qrt__http_field *field = header_find(req->headers.first, name);
+
+	return field && header_find(field->next, name);
+}
+
+/* What says where the body ends must say it once and clearly, or two readers will disagree. */
+static int framing_check(const struct qrt_http_request *req, const char **ret_why)
+{
+	const char *coding = qrt_http_header(req, "Transfer-Encoding");
+
+	if (appears_twice(req, "Content-Length")) {
+		*ret_why = "more than one Content-Length";
+		return 400;
+	}
+	if (!coding) {
+		return 0;
+	}
+	if (qrt_http_header(req, "Content-Length")) {
+		*ret_why = "both Content-Length and Transfer-Encoding";
+		return 400;
+	}
+	if (req->minor == 0) {
+		*ret_why = "Transfer-Encoding in HTTP/1.0";
+		return 400;
+	}
+	if (appears_twice(req, "Transfer-Encoding") || strcasecmp(coding, "chunked") != 0) {
+		*ret_why = "a transfer coding other than chunked";
+		return 501;
+	}
+	return 0;
+}
+
+static int expect_check(struct qrt_http_request *req, const char **ret_why)
+{
+	const char *expect = qrt_http_header(req, "Expect");
+
+	if (!expect) {
+		return 0;
+	}
+	if (appears_twice(req, "Expect") || strcasecmp(expect, "100-continue") != 0) {
+		*ret_why = "an expectation other than 100-continue";
+		return 417;
+	}
+	req->expect_continue = req->minor > 0;
+	return 0;
+}
+
+int qrt__http_request_check(struct qrt_http_request *req, const char **ret_why)
+{
+	int status = framing_check(req, ret_why);
+
+	if (status) {
+		return status;
+	}
+	if (appears_twice(req, "Host")) {
+		*ret_why = "more than one Host";
+		return 400;
+	}
+	if (req->minor > 0 && !qrt_http_header(req, "Host")) {
+		*ret_why = "no Host";
+		return 400;
+	}
+	req->keep_alive =
+	    req->minor > 0 ? !connection_has(req, "close") : connection_has(req, "keep-alive");
+	return expect_check(req, ret_why);
+}
+
+const char *qrt_http_method(const struct qrt_http_request *req)
+{
+	return req->method;
+}
+
+const char *qrt_http_path(const struct qrt_http_request *req)
+{
+	return req->path;
+}
+
+const char *qrt_http_query(const struct qrt_http_request *req, const char *name)
+{
+	return exact_find(req->query.first, name);
+}
+
+const char *qrt_http_header(const struct qrt_http_request *req, const char *name)
+{
+	const struct qrt__http_field *field = header_find(req->headers.first, name);
+
+	return field ? field->value : NULL;
+}
+
+const char *qrt_http_param(const struct qrt_http_request *req, const char *name)
+{
+	return exact_find(req->params.first, name);
+}
+
+const char *qrt_http_route(const struct qrt_http_request *req)
+{
+	return req->route;
+}
+
+const char *qrt_http_body(const struct qrt_http_request *req, size_t *ret_len)
+{
+	*ret_len = req->body_len;
+	return req->body;
+}
+
+const char *qrt_http_peer(const struct qrt_http_request *req)
+{
+	return req->peer;
+}
+
+void *qrt_http_app(const struct qrt_http_request *req)
+{
+	return req->app;
+}
+
+/* --- response ------------------------------------------------------------------------------ */
+
+void qrt__http_response_init(struct qrt_http_response *resp, struct qrt__http_arena *arena)
+{
+	*resp = (struct qrt_http_response){.arena = arena, .status = 200, .body = ""};
+}
+
+void qrt_http_set_status(struct qrt_http_response *resp, int status)
+{
+	QRT_PRE(status >= 200);
+	QRT_PRE(status <= 599);
+	resp->status = status;
+}
+
+int qrt_http_status(const struct qrt_http_response *resp)
+{
+	return resp->status;
+}
+
+/* The server alone says where a body ends. */
+static bool frames_message(const char *name)
+{
+	return strcasecmp(name, "Content-Length") == 0 ||
+	       strcasecmp(name, "Transfer-Encoding") == 0;
+}
+
+enum qrt_err qrt_http_set_header(struct qrt_http_response *resp, const char *name,
+				 const char *value)
+{
+	struct qrt__http_field *field;
+	const char *copy;
+
+	if (!qrt__http_name_valid(name) || !qrt__http_value_valid(value) || frames_message(name)) {
+		return QRT_EINVAL;
+	}
+	copy = qrt__http_arena_text(resp->arena, value, strlen(value));
+	if (!copy) {
+		return QRT_ENOMEM;
+	}
+	field = header_find(resp->headers.first, name);
+	if (field) {
+		field->value = copy;
+		return QRT_OK;
+	}
+	name = qrt__http_arena_text(resp->arena, name, strlen(name));
+	return name ? fields_add(resp->arena, &resp->headers, name, copy) : QRT_ENOMEM;
+}
+
+const char *qrt_http_response_header(const struct qrt_http_response *resp, const char *name)
+{
+	const struct qrt__http_field *field = header_find(resp->headers.first, name);
+
+	return field ? field->value : NULL;
+}
+
+enum qrt_err qrt_http_set_body(struct qrt_http_response *resp, const void *data, size_t n)
+{
+	const char *copy = qrt__http_arena_text(resp->arena, data, n);
+
+	if (!copy) {
+		return QRT_ENOMEM;
+	}
+	resp->body = copy;
+	resp->body_len = n;
+	return QRT_OK;
+}
+
+const char *qrt_http_response_body(const struct qrt_http_response *resp, size_t *ret_len)
+{
+	*ret_len = resp->body_len;
+	return resp->body;
+}
+
+bool qrt__http_status_has_body(int status)
+{
+	return status >= 200 && status != 204 && status != 304;
+}
+
+bool qrt__http_response_closes(const struct qrt_http_response *resp)
+{
+	const char *value = qrt_http_response_header(resp, "Connection");
+
+	return value && qrt__http_list_has(value, "close");
+}
+
+/* --- the head as bytes --------------------------------------------------------------------- */
+
+#define LINE_MAX_BYTES 64 /* status line, Content-Length: what is not a field's own length */
+
+static size_t head_bound(const struct qrt_http_response *resp)
+{
+	size_t n = 4 * LINE_MAX_BYTES + strlen(qrt_http_reason(resp->status));
+	const struct qrt__http_field *field = resp->headers.first;
+
+	for (; field; field = field->next) {
+		n += strlen(field->name) + strlen(field->value) + 4;
+	}
+	return n;
+}
+
+static char *put(char *at, const char *text)
+{
+	size_t n = strlen(text);
+
+	memcpy(at, text, n);
+	return at + n;
+}
+
+static char *put_number(char *at, size_t number)
+{
+	char digits[24];
+	size_t n = 0;
+
+	do {
+		digits[n++] = (char)('0' + number % 10);
+		number /= 10;
+	} while (number > 0);
+	while (n > 0) {
+		*at++ = digits[--n];
+	}
+	return at;
+}
+
+static char *put_field(char *at, const char *name, const char *value)
+{
+	at = put(at, name);
+	at = put(at, ": ");
+	at = put(at, value);
+	return put(at, "\r\n");
+}
+
+enum qrt_err qrt__http_response_head(const struct qrt_http_response *resp,
+				     const struct qrt__http_head *how, const char **ret_text,
+				     size_t *ret_len)
+{
+	const struct qrt__http_field *field = resp->headers.first;
+	size_t bound = head_bound(resp);
+	char *text = qrt__http_arena_grow(resp->arena, NULL, 0, bound);
+	char *at = text;
+
+	if (!text) {
+		return QRT_ENOMEM;
+	}
+	at = put(at, "HTTP/1.1 ");
+	at = put_number(at, (size_t)resp->status);
+	at = put(at, " ");
+	at = put(at, qrt_http_reason(resp->status));
+	at = put(at, "\r\n");
+	for (; field; field = field->next) {
+		/* The server's word on the connection is the last one. */
+		if (strcasecmp(field->name, "Connection") != 0) {
+			at = put_field(at, field->name, field->value);
+		}
+	}
+	if (how->date && !qrt_http_response_header(resp, "Date")) {
+		at = put_field(at, "Date", how->date);
+	}
+	if (qrt__http_status_has_body(resp->status)) {
+		at = put(at, "Content-Length: ");
+		at = put_number(at, resp->body_len);
+		at = put(at, "\r\n");
+	}
+	if (how->close) {
+		at = put(at, "Connection: close\r\n");
+	} else if (how->http10) {
+		at = put(at, "Connection: keep-alive\r\n");
+	}
+	at = put(at, "\r\n");
+	QRT_POST((size_t)(at - text) <= bound);
+	*ret_text = text;
+	*ret_len = (size_t)(at - text);
+	return QRT_OK;
+}
+
+void qrt__http_date(int64_t wall_ms, char *buf)
+{
+	static const char days[] = "ThuFriSatSunMonTueWed";
+	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	int64_t seconds = wall_ms / 1000;
+	int64_t day = seconds / 86400;
+	int second = (int)(seconds % 86400);
+	/* The civil calendar from a day count, with years that begin in March. */
+	int64_t shifted = day + 719468;
+	int64_t era_day = shifted % 146097;
+	int64_t era_year = (era_day - era_day / 1460 + era_day / 36524 - era_day / 146096) / 365;
+	int64_t year_day = era_day - (365 * era_year + era_year / 4 - era_year / 100);
+	int month = (int)((5 * year_day + 2) / 153);
+	int mday = (int)(year_day - (153 * month + 2) / 5 + 1);
+	int64_t year = era_year + shifted / 146097 * 400 + (month >= 10);
+
+	QRT_PRE(wall_ms >= 0);
+	month = month < 10 ? month + 2 : month - 10;
+	snprintf(buf, QRT__HTTP_DATE_MAX, "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT",
+		 days + 3 * (day % 7), mday, months + 3 * month, (int)(year % 10000), second / 3600,
+		 second / 60 % 60, second % 60);
+}
+
+const char *qrt_http_reason(int status)
+{
+	static const struct {
+		int status;
+		const char *text;
+	} reasons[] = {
+	    {200, "OK"},
+	    {400, "Bad Request"},
+	    {404, "Not Found"},
+	    {100, "Continue"},
+	    {101, "Switching Protocols"},
+	    {201, "Created"},
+	    {202, "Accepted"},
+	    {203, "Non-Authoritative Information"},
+	    {204, "No Content"},
+	    {205, "Reset Content"},
+	    {206, "Partial Content"},
+	    {300, "Multiple Choices"},
+	    {301, "Moved Permanently"},
+	    {302, "Found"},
+	    {303, "See Other"},
+	    {304, "Not Modified"},
+	    {307, "Temporary Redirect"},
+	    {308, "Permanent Redirect"},
+	    {401, "Unauthorized"},
+	    {402, "Payment Required"},
+	    {403, "Forbidden"},
+	    {405, "Method Not Allowed"},
+	    {406, "Not Acceptable"},
+	    {407, "Proxy Authentication Required"},
+	    {408, "Request Timeout"},
+	    {409, "Conflict"},
+	    {410, "Gone"},
+	    {411, "Length Required"},
+	    {412, "Precondition Failed"},
+	    {413, "Content Too Large"},
+	    {414, "URI Too Long"},
+	    {415, "Unsupported Media Type"},
+	    {416, "Range Not Satisfiable"},
+	    {417, "Expectation Failed"},
+	    {421, "Misdirected Request"},
+	    {422, "Unprocessable Content"},
+	    {426, "Upgrade Required"},
+	    {428, "Precondition Required"},
+	    {429, "Too Many Requests"},
+	    {431, "Request Header Fields Too Large"},
+	    {500, "Internal Server Error"},
+	    {501, "Not Implemented"},
+	    {502, "Bad Gateway"},
+	    {503, "Service Unavailable"},
+	    {504, "Gateway Timeout"},
+	    {505, "HTTP Version Not Supported"},
+	};
+
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+		if (reasons[i].status == status) {
+			return reasons[i].text;
+		}
+	}
+	return "Unknown";
+}

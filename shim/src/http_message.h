@@ -1,0 +1,88 @@
+/*
+ * Requests and responses as the servers and the router build them. Everything a message hands
+ * out lives in the arena of its exchange. It must never know where the bytes come from.
+ */
+#ifndef QRT_HTTP_MESSAGE_H
+#define QRT_HTTP_MESSAGE_H
+
+#include <qrt/http.h>
+
+#include "shim/src/http_arena.h"
+
+#define QRT__HTTP_FIELDS_MAX 256
+#define QRT__HTTP_DATE_MAX 48
+
+/* A name and a value: header, query parameter or path parameter. In order of arrival. */
+struct qrt__http_field {
+	struct qrt__http_field *next;
+	const char *name, *value;
+};
+
+struct qrt__http_fields {
+	struct qrt__http_field *first, *last;
+	size_t n;
+};
+
+struct qrt_http_request {
+	struct qrt__http_arena *arena;
+	const char *method, *path, *peer, *route; /* never NULL */
+	struct qrt__http_fields headers, query, params;
+	const char *body; /* never NULL, NUL-terminated */
+	size_t body_len;
+	void *app;
+	int minor;	      /* HTTP/1.x */
+	bool keep_alive;      /* the peer wants to go on */
+	bool expect_continue; /* the peer waits for 100 before it sends the body */
+};
+
+struct qrt_http_response {
+	struct qrt__http_arena *arena;
+	int status;
+	struct qrt__http_fields headers;
+	const char *body; /* never NULL */
+	size_t body_len;
+};
+
+/* How a response head is to be written. */
+struct qrt__http_head {
+	bool close;	  /* the connection ends after this response */
+	bool http10;	  /* the request was HTTP/1.0 */
+	const char *date; /* value of Date; NULL: none */
+};
+
+/* --- request --- */
+void qrt__http_request_init(struct qrt_http_request *req, struct qrt__http_arena *arena);
+/* EINVAL: not a header name or value. ELIMIT: too many. ENOMEM. Both texts are the arena's. */
+enum qrt_err qrt__http_request_add_header(struct qrt_http_request *req, const char *name,
+					  const char *value) QRT_MUST_USE;
+/* Splits and decodes the target of the request line. EINVAL: malformed. ELIMIT, ENOMEM. */
+enum qrt_err qrt__http_request_set_target(struct qrt_http_request *req,
+					  const char *target) QRT_MUST_USE;
+/*
+ * What the whole head must satisfy beyond its grammar; also sets keep_alive and
+ * expect_continue. Returns 0, or the status to answer and why in *ret_why (static).
+ */
+int qrt__http_request_check(struct qrt_http_request *req, const char **ret_why);
+enum qrt_err qrt__http_request_add_param(struct qrt_http_request *req, const char *name,
+					 const char *value) QRT_MUST_USE;
+
+/* --- response --- */
+void qrt__http_response_init(struct qrt_http_response *resp, struct qrt__http_arena *arena);
+/* Whether a response with this status may have a body at all. */
+bool qrt__http_status_has_body(int status);
+/* Whether the handler asked for `Connection: close`. */
+bool qrt__http_response_closes(const struct qrt_http_response *resp);
+/* The status line and headers as bytes of the arena. ENOMEM. */
+enum qrt_err qrt__http_response_head(const struct qrt_http_response *resp,
+				     const struct qrt__http_head *how, const char **ret_text,
+				     size_t *ret_len) QRT_MUST_USE;
+/* "Sun, 06 Nov 1994 08:49:37 GMT" into @buf of QRT__HTTP_DATE_MAX bytes. */
+void qrt__http_date(int64_t wall_ms, char *buf);
+
+/* --- grammar --- */
+bool qrt__http_name_valid(const char *name);
+bool qrt__http_value_valid(const char *value);
+/* Whether the comma separated list @value holds @token, any case. */
+bool qrt__http_list_has(const char *value, const char *token);
+
+#endif

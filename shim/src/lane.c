@@ -1,0 +1,332 @@
+/*
+ * Lanes: blocking work on named, bounded threads. The job lies on the stack
+ * of the task that waits for it; the lane's lock guards its state, so that
+ * taking it back, interrupting it and ending it cannot cross.
+ *
+ *	queued ──> running ──> done
+ *	   └── taken back ──────┘
+ *
+ * With a driver that has no threads (the lab) the job runs on the loop's own
+ * stack, at a moment of the driver's choice.
+ */
+#include <qrt/lane.h>
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shim/src/internal.h"
+
+enum { THREADS_MAX = 64 };
+
+enum job_state { JOB_QUEUED, JOB_RUNNING, JOB_DONE };
+
+struct qrt_job {
+	struct qrt_lane *lane;
+	enum job_state state;
+	qrt_job_fn *fn;
+	void *arg;
+	enum qrt_err result;
+	bool ran;
+	_Atomic int unwanted; /* enum qrt_err: why the caller no longer wants it */
+	qrt_interrupt_fn *interrupt;
+	void *interrupt_arg;
+	int64_t queue_deadline_ns, deadline_ns;
+	struct qrt__wait wait;
+	struct qrt__post done;
+	struct qrt__timer start; /* the lab's moment */
+	struct qrt__list node;	 /* in the queue */
+	char detail[QRT__DETAIL_MAX];
+};
+
+struct qrt_lane {
+	struct qrt_runtime *rt;
+	const char *name;
+	pthread_mutex_t lock;
+	pthread_cond_t work;
+	struct qrt__list queue;
+	size_t queued, queue_max;
+	_Atomic size_t depth; /* queued and running */
+	bool closing;
+	struct qrt__event idle; /* set while depth is 0; loop thread */
+	unsigned n_threads;
+	pthread_t thread[THREADS_MAX];
+};
+
+static bool simulated(const struct qrt_lane *lane)
+{
+	return lane->rt->driver->job_delay;
+}
+
+/* On the loop's thread: the caller may go on. */
+static void job_over(struct qrt_job *job, enum qrt_err result)
+{
+	struct qrt_lane *lane = job->lane;
+	job->state = JOB_DONE;
+	QRT__COUNT(lane->rt->jobs_live, -1);
+	if (atomic_fetch_sub(&lane->depth, 1) == 1) {
+		qrt__event_set(&lane->idle);
+	}
+	qrt__unpark(&job->wait, result);
+}
+
+static void job_done(struct qrt_runtime *rt, struct qrt__post *post)
+{
+	(void)rt;
+	struct qrt_job *job = QRT__CONTAINER(post, struct qrt_job, done);
+	job_over(job, job->result);
+}
+
+static struct qrt_job *next_job(struct qrt_lane *lane)
+{
+	pthread_mutex_lock(&lane->lock);
+	while (qrt__list_empty(&lane->queue) && !lane->closing) {
+		pthread_cond_wait(&lane->work, &lane->lock);
+	}
+	struct qrt_job *job = NULL;
+	if (!qrt__list_empty(&lane->queue)) {
+		job = QRT__CONTAINER(qrt__list_pop(&lane->queue), struct qrt_job, node);
+		lane->queued--;
+		job->state = JOB_RUNNING;
+		job->ran = true;
+	}
+	pthread_mutex_unlock(&lane->lock);
+	return job;
+}
+
+static void *lane_thread(void *arg)
+{
+	struct qrt_lane *lane = arg;
+	struct qrt_job *job;
+	while ((job = next_job(lane))) {
+		job->result = job->fn(job, job->arg);
+		qrt_job_on_interrupt(job, NULL, NULL);
+		if (!qrt__post(lane->rt, &job->done, job_done)) {
+			QRT_IMPOSSIBLE("the loop ended while a task of it waited for a job");
+		}
+	}
+	return NULL;
+}
+
+/* The lab's way: the moment has come. */
+static void run_simulated(struct qrt__timer *timer)
+{
+	struct qrt_job *job = QRT__CONTAINER(timer, struct qrt_job, start);
+	job->lane->queued--;
+	job->state = JOB_RUNNING;
+	job->ran = true;
+	qrt__trace(job->lane->rt, QRT__TRACE_IO, job->wait.task->id, 0);
+	job->result = job->fn(job, job->arg);
+	job_over(job, job->result);
+}
+
+static void stop_threads(struct qrt_lane *lane)
+{
+	pthread_mutex_lock(&lane->lock);
+	lane->closing = true;
+	pthread_cond_broadcast(&lane->work);
+	pthread_mutex_unlock(&lane->lock);
+	for (unsigned i = 0; i < lane->n_threads; i++) {
+		pthread_join(lane->thread[i], NULL);
+	}
+}
+
+static void lane_free(struct qrt_lane *lane)
+{
+	pthread_mutex_destroy(&lane->lock);
+	pthread_cond_destroy(&lane->work);
+	free(lane);
+}
+
+enum qrt_err qrt_lane_open(struct qrt_cx *cx, const char *name, unsigned threads, size_t queue_max,
+			   struct qrt_lane **ret_lane)
+{
+	enum qrt_err err = qrt_cx_require(cx, QRT_CAP_BLOCKING);
+	if (err) {
+		return err;
+	}
+	if (threads < 1 || threads > THREADS_MAX || queue_max < 1) {
+		return qrt_fail(cx, QRT_EINVAL, "lane %s: %u threads, queue of %zu", name, threads,
+				queue_max);
+	}
+	struct qrt_lane *lane = calloc(1, sizeof(*lane));
+	if (!lane) {
+		return QRT_ENOMEM;
+	}
+	lane->rt = cx->task->rt;
+	lane->name = name;
+	lane->queue_max = queue_max;
+	pthread_mutex_init(&lane->lock, NULL);
+	pthread_cond_init(&lane->work, NULL);
+	qrt__list_init(&lane->queue);
+	qrt__event_init(&lane->idle);
+	qrt__event_set(&lane->idle);
+	while (!err && !simulated(lane) && lane->n_threads < threads) {
+		err = qrt__thread_start(&lane->thread[lane->n_threads], lane_thread, lane, name);
+		lane->n_threads += !err;
+	}
+	if (err) {
+		stop_threads(lane);
+		lane_free(lane);
+		return qrt_fail(cx, err, "lane %s: a thread could not be started", name);
+	}
+	*ret_lane = lane;
+	return QRT_OK;
+}
+
+void qrt_lane_close(struct qrt_cx *cx, struct qrt_lane **lane_ptr)
+{
+	struct qrt_lane *lane = *lane_ptr;
+	if (!lane) {
+		return;
+	}
+	QRT_PRE(lane->rt == cx->task->rt);
+	pthread_mutex_lock(&lane->lock);
+	lane->closing = true;
+	pthread_mutex_unlock(&lane->lock);
+	struct qrt_cx patient = *cx;
+	patient.deadline_ns = QRT_NO_DEADLINE;
+	cx->task->masks++;
+	enum qrt_err err = qrt__event_wait(&patient, &lane->idle, QRT_NO_DEADLINE);
+	cx->task->masks--;
+	QRT_ASSERT(err == QRT_OK);
+	stop_threads(lane);
+	lane_free(lane);
+	*lane_ptr = NULL;
+}
+
+static bool take_back(struct qrt_job *job)
+{
+	if (job->state != JOB_QUEUED) {
+		return false;
+	}
+	qrt__list_remove(&job->node);
+	qrt__timer_stop(&job->lane->rt->timers, &job->start);
+	job->lane->queued--;
+	return true;
+}
+
+/* Cancelled or late: take the job back, or tell it and wait for its end. */
+static void job_abort(struct qrt__wait *wait, enum qrt_err why)
+{
+	struct qrt_job *job = QRT__CONTAINER(wait, struct qrt_job, wait);
+	struct qrt_lane *lane = job->lane;
+	int64_t now = qrt__now(lane->rt);
+	pthread_mutex_lock(&lane->lock);
+	bool taken_back = take_back(job);
+	bool only_queue_time = why == QRT_ETIMEDOUT && now < job->deadline_ns;
+	if (!taken_back && only_queue_time) {
+		/* It got its thread in time; what counts now is the job's own deadline. */
+		wait->aborted = false;
+		if (job->deadline_ns != QRT_NO_DEADLINE) {
+			qrt__timer_start(&lane->rt->timers, &wait->timer, job->deadline_ns);
+		}
+	} else if (!taken_back) {
+		atomic_store(&job->unwanted, why);
+		if (job->interrupt) {
+			job->interrupt(job->interrupt_arg);
+			job->interrupt = NULL;
+		}
+	}
+	pthread_mutex_unlock(&lane->lock);
+	if (taken_back) {
+		job_over(job, only_queue_time ? QRT_EBUSY : why);
+	}
+}
+
+static enum qrt_err enqueue(struct qrt_cx *cx, struct qrt_lane *lane, struct qrt_job *job)
+{
+	pthread_mutex_lock(&lane->lock);
+	enum qrt_err err = QRT_OK;
+	if (lane->closing) {
+		err = qrt_fail(cx, QRT_ECLOSED, "lane %s is closed", lane->name);
+	} else if (lane->queued >= lane->queue_max) {
+		err = qrt_fail(cx, QRT_ELIMIT, "lane %s: its queue of %zu is full", lane->name,
+			       lane->queue_max);
+	} else {
+		lane->queued++;
+		atomic_fetch_add(&lane->depth, 1);
+		if (!simulated(lane)) {
+			qrt__list_append(&lane->queue, &job->node);
+			pthread_cond_signal(&lane->work);
+		}
+	}
+	pthread_mutex_unlock(&lane->lock);
+	return err;
+}
+
+enum qrt_err qrt_blocking_within(struct qrt_cx *cx, struct qrt_lane *lane,
+				 int64_t queue_deadline_ns, qrt_job_fn *fn, void *arg)
+{
+	struct qrt_runtime *rt = cx->task->rt;
+	enum qrt_err err = qrt_cx_require(cx, QRT_CAP_BLOCKING);
+	if (!err) {
+		err = qrt_checkpoint(cx);
+	}
+	if (!err && simulated(lane)) {
+		/* The job's timer beside the task's own: see admit in task.c. */
+		uint64_t live = rt->tasks_live + rt->jobs_live;
+		err = qrt__timers_reserve(&rt->timers, (uint32_t)live + 1);
+	}
+	if (err) {
+		return err;
+	}
+	QRT_PRE(lane->rt == rt);
+	struct qrt_job job = {.lane = lane,
+			      .fn = fn,
+			      .arg = arg,
+			      .queue_deadline_ns = queue_deadline_ns,
+			      .deadline_ns = cx->deadline_ns};
+	qrt__wait_init(&job.wait, cx, QRT__WAIT_LANE, lane->name, job_abort);
+	qrt__timer_init(&job.start, run_simulated);
+	qrt__list_init(&job.node);
+	err = enqueue(cx, lane, &job);
+	if (err) {
+		return err;
+	}
+	qrt__event_clear(&lane->idle);
+	QRT__COUNT(rt->jobs_live, 1);
+	if (simulated(lane)) {
+		qrt__timer_start(&rt->timers, &job.start, qrt__now(rt) + rt->driver->job_delay(rt));
+	}
+	const char *name = lane->name; /* afterwards the lane may be closed already */
+	err = qrt__park(cx, &job.wait, queue_deadline_ns);
+	if (!err) {
+		return QRT_OK;
+	}
+	return job.ran ? qrt_fail(cx, err, "%s", job.detail)
+		       : qrt_fail(cx, err, "lane %s: %s", name, qrt_err_text(err));
+}
+
+enum qrt_err qrt_blocking(struct qrt_cx *cx, struct qrt_lane *lane, qrt_job_fn *fn, void *arg)
+{
+	return qrt_blocking_within(cx, lane, QRT_NO_DEADLINE, fn, arg);
+}
+
+enum qrt_err qrt_job_checkpoint(struct qrt_job *job)
+{
+	return (enum qrt_err)atomic_load_explicit(&job->unwanted, memory_order_relaxed);
+}
+
+void qrt_job_on_interrupt(struct qrt_job *job, qrt_interrupt_fn *fn, void *arg)
+{
+	pthread_mutex_lock(&job->lane->lock);
+	job->interrupt = fn;
+	job->interrupt_arg = arg;
+	pthread_mutex_unlock(&job->lane->lock);
+}
+
+enum qrt_err qrt_job_fail(struct qrt_job *job, enum qrt_err err, const char *fmt, ...)
+{
+	va_list args;
+	va_start(args, fmt);
+	vsnprintf(job->detail, sizeof(job->detail), fmt, args);
+	va_end(args);
+	return err;
+}
+
+size_t qrt_lane_depth(const struct qrt_lane *lane)
+{
+	return atomic_load_explicit(&lane->depth, memory_order_relaxed);
+}

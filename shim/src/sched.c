@@ -1,0 +1,227 @@
+/*
+ * The loop: posts from other threads, due timers, ready tasks, then one poll
+ * of the driver. A task that gives up the processor goes straight to the next
+ * ready one; the loop's own stack comes in between only to poll, or to run an
+ * errand that wants a deep stack.
+ */
+#include "shim/src/internal.h"
+
+/* Tasks that may run before the loop polls again: bounds how long I/O waits. */
+enum { BATCH = 256 };
+
+void qrt__trace(struct qrt_runtime *rt, unsigned what, uint64_t a, uint64_t b)
+{
+	if (!rt->driver->traced) {
+		return;
+	}
+	/* Multiply-xorshift mixing of three words; any change of order changes the hash. */
+	uint64_t h = atomic_load_explicit(&rt->trace_hash, memory_order_relaxed);
+	const uint64_t words[] = {what, a, b};
+	for (size_t i = 0; i < 3; i++) {
+		h = (h ^ words[i]) * UINT64_C(0x9e3779b97f4a7c15);
+		h ^= h >> 29;
+	}
+	atomic_store_explicit(&rt->trace_hash, h, memory_order_relaxed);
+}
+
+void qrt__make_ready(struct qrt_task *task)
+{
+	struct qrt_runtime *rt = task->rt;
+	task->state = QRT__TASK_READY;
+	qrt__list_append(&rt->ready, &task->in_ready);
+	rt->n_ready++;
+}
+
+static struct qrt_task *take_ready(struct qrt_runtime *rt)
+{
+	size_t skip = rt->driver->pick ? rt->driver->pick(rt, rt->n_ready) : 0;
+	struct qrt__list *node = rt->ready.next;
+	while (skip-- > 0) {
+		node = node->next;
+	}
+	qrt__list_remove(node);
+	rt->n_ready--;
+	return QRT__CONTAINER(node, struct qrt_task, in_ready);
+}
+
+static void enter(struct qrt_runtime *rt, struct qrt_task *task)
+{
+	rt->current = task;
+	task->state = QRT__TASK_RUNNING;
+	atomic_store_explicit(&rt->busy_task, task->name, memory_order_relaxed);
+	atomic_store_explicit(&rt->busy_site, task->site, memory_order_relaxed);
+	qrt__trace(rt, QRT__TRACE_RUN, task->id, 0);
+}
+
+/* Gives back the stack of a task that ended; on any other stack. */
+static void reap(struct qrt_runtime *rt)
+{
+	struct qrt_task *task = rt->ended;
+	if (!task) {
+		return;
+	}
+	rt->ended = NULL;
+	struct qrt__stack *stack = task->stack;
+	qrt__fiber_fini(&task->fiber);
+	task->magic = 0;
+	qrt__stack_put(rt->stacks, stack);
+}
+
+void qrt__switch_away(struct qrt_runtime *rt, struct qrt_task *from, bool last)
+{
+	struct qrt__fiber *to = &rt->loop;
+	rt->current = NULL;
+	if (rt->batch_left > 0 && rt->n_ready > 0 && !rt->loop_fn) {
+		rt->batch_left--;
+		struct qrt_task *next = take_ready(rt);
+		enter(rt, next);
+		if (next == from) {
+			return;
+		}
+		to = &next->fiber;
+	}
+	qrt__fiber_switch(&from->fiber, to, last);
+	reap(rt);
+}
+
+void qrt__task_begin(struct qrt_task *task)
+{
+	qrt__fiber_entered(&task->fiber);
+	reap(task->rt);
+}
+
+void qrt__on_loop(struct qrt_cx *cx, void (*fn)(void *arg), void *arg)
+{
+	struct qrt_runtime *rt = cx->task->rt;
+	QRT_PRE(rt->current == cx->task);
+	rt->loop_fn = fn;
+	rt->loop_arg = arg;
+	rt->errand = cx->task;
+	qrt__switch_away(rt, cx->task, false);
+}
+
+static void run_one(struct qrt_runtime *rt, struct qrt_task *task)
+{
+	enter(rt, task);
+	qrt__fiber_switch(&rt->loop, &task->fiber, false);
+	reap(rt);
+}
+
+/* Runs ready tasks until the batch is spent; errands in between, for their own task. */
+static void run_batch(struct qrt_runtime *rt)
+{
+	rt->batch_left = BATCH;
+	while (rt->n_ready > 0 && rt->batch_left > 0) {
+		rt->batch_left--;
+		struct qrt_task *task = take_ready(rt);
+		run_one(rt, task);
+		while (rt->loop_fn) {
+			struct qrt_task *client = rt->errand;
+			void (*fn)(void *) = rt->loop_fn;
+			rt->loop_fn = NULL;
+			fn(rt->loop_arg);
+			run_one(rt, client);
+		}
+	}
+}
+
+static void run_posts(struct qrt_runtime *rt)
+{
+	if (!atomic_load_explicit(&rt->inbox_nonempty, memory_order_acquire)) {
+		return;
+	}
+	pthread_mutex_lock(&rt->inbox_lock);
+	struct qrt__post *post = rt->inbox_head;
+	rt->inbox_head = NULL;
+	rt->inbox_tail = &rt->inbox_head;
+	atomic_store_explicit(&rt->inbox_nonempty, false, memory_order_relaxed);
+	pthread_mutex_unlock(&rt->inbox_lock);
+	while (post) {
+		struct qrt__post *next = post->next;
+		post->fn(rt, post);
+		post = next;
+	}
+}
+
+bool qrt__post(struct qrt_runtime *rt, struct qrt__post *post, qrt__post_fn *fn)
+{
+	post->next = NULL;
+	post->fn = fn;
+	pthread_mutex_lock(&rt->inbox_lock);
+	if (!rt->inbox_open) {
+		pthread_mutex_unlock(&rt->inbox_lock);
+		return false;
+	}
+	bool first = !rt->inbox_head;
+	*rt->inbox_tail = post;
+	rt->inbox_tail = &post->next;
+	atomic_store_explicit(&rt->inbox_nonempty, true, memory_order_release);
+	if (first) {
+		/* Under the lock: the runtime cannot go away between the two. */
+		rt->driver->wake(rt);
+	}
+	pthread_mutex_unlock(&rt->inbox_lock);
+	return true;
+}
+
+/* The loop may end: nothing is left to do, and no post can slip in any more. */
+static bool may_end(struct qrt_runtime *rt)
+{
+	if (!rt->stopping || rt->n_ready > 0 || !qrt__list_empty(&rt->root->tasks)) {
+		return false;
+	}
+	pthread_mutex_lock(&rt->inbox_lock);
+	bool empty = !rt->inbox_head;
+	if (empty) {
+		rt->inbox_open = false;
+	}
+	pthread_mutex_unlock(&rt->inbox_lock);
+	return empty;
+}
+
+static void fire_timers(struct qrt_runtime *rt)
+{
+	if (rt->timers.n == 0) {
+		return;
+	}
+	int64_t now = qrt__now(rt);
+	struct qrt__timer *timer;
+	while ((timer = qrt__timers_due(&rt->timers, now))) {
+		timer->fire(timer);
+	}
+}
+
+static int64_t poll_timeout(struct qrt_runtime *rt)
+{
+	if (rt->n_ready > 0) {
+		return 0;
+	}
+	int64_t next = qrt__timers_next(&rt->timers);
+	if (next == QRT_NO_DEADLINE) {
+		return -1;
+	}
+	int64_t now = qrt__now(rt);
+	return next > now ? next - now : 0;
+}
+
+void qrt__loop_run(struct qrt_runtime *rt)
+{
+	qrt__fiber_init_thread(&rt->loop);
+	qrt__overflow_watch(rt);
+	for (;;) {
+		atomic_store_explicit(&rt->busy_since_ns, qrt__now(rt), memory_order_relaxed);
+		run_posts(rt);
+		fire_timers(rt);
+		run_batch(rt);
+		QRT__COUNT(rt->turns, 1);
+		if (may_end(rt)) {
+			break;
+		}
+		int64_t timeout = poll_timeout(rt);
+		atomic_store_explicit(&rt->busy_since_ns, 0, memory_order_relaxed);
+		rt->driver->poll(rt, timeout);
+	}
+	atomic_store_explicit(&rt->busy_since_ns, 0, memory_order_relaxed);
+	qrt__overflow_unwatch();
+	qrt__fiber_fini_thread(&rt->loop);
+}

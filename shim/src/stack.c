@@ -1,0 +1,143 @@
+/*
+ * Stacks from slabs, each with a guard below it, given out last-in first-out
+ * so that a warm one comes first. A slab is one mapping: with the kernel's own
+ * guards it stays one; where mprotect must do, each stack costs two more.
+ */
+#include "shim/src/fiber.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#ifdef HAVE_VALGRIND_VALGRIND_H
+#include <valgrind/valgrind.h>
+#else
+#define VALGRIND_STACK_REGISTER(start, end) 0u
+#define VALGRIND_STACK_DEREGISTER(id) ((void)(id))
+#endif
+
+/* Linux 6.13; not yet in the headers of the oldest system supported. */
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#endif
+
+enum { SLAB_STACKS = 32 };
+
+struct slab {
+	struct slab *next;
+	char *map;
+	size_t map_size;
+	struct qrt__stack stack[SLAB_STACKS];
+};
+
+struct qrt__stack_pool {
+	struct qrt__list free;
+	struct slab *slabs;
+	size_t stack_size, guard_size;
+	size_t in_use;
+};
+
+static size_t round_to_pages(size_t n)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	return (n + page - 1) / page * page;
+}
+
+enum qrt_err qrt__stack_pool_create(size_t stack_bytes, struct qrt__stack_pool **ret_pool)
+{
+	struct qrt__stack_pool *pool = calloc(1, sizeof(*pool));
+	if (!pool) {
+		return QRT_ENOMEM;
+	}
+	qrt__list_init(&pool->free);
+	pool->stack_size = round_to_pages(stack_bytes);
+	pool->guard_size = round_to_pages(1);
+	*ret_pool = pool;
+	return QRT_OK;
+}
+
+void qrt__stack_pool_destroy(struct qrt__stack_pool **pool)
+{
+	if (!*pool) {
+		return;
+	}
+	QRT_ASSERT((*pool)->in_use == 0);
+	struct slab *slab = (*pool)->slabs;
+	while (slab) {
+		struct slab *next = slab->next;
+		for (size_t i = 0; i < SLAB_STACKS; i++) {
+			VALGRIND_STACK_DEREGISTER(slab->stack[i].valgrind);
+		}
+		munmap(slab->map, slab->map_size);
+		free(slab);
+		slab = next;
+	}
+	free(*pool);
+	*pool = NULL;
+}
+
+static bool guard(char *at, size_t n)
+{
+	return madvise(at, n, MADV_GUARD_INSTALL) == 0 || mprotect(at, n, PROT_NONE) == 0;
+}
+
+static enum qrt_err slab_add(struct qrt__stack_pool *pool)
+{
+	struct slab *slab = calloc(1, sizeof(*slab));
+	if (!slab) {
+		return QRT_ENOMEM;
+	}
+	size_t stride = pool->guard_size + pool->stack_size;
+	slab->map_size = stride * SLAB_STACKS;
+	slab->map = mmap(NULL, slab->map_size, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+	if (slab->map == MAP_FAILED) {
+		free(slab);
+		return QRT_ENOMEM;
+	}
+	for (size_t i = 0; i < SLAB_STACKS; i++) {
+		if (!guard(slab->map + i * stride, pool->guard_size)) {
+			munmap(slab->map, slab->map_size);
+			free(slab);
+			return QRT_ENOMEM;
+		}
+	}
+	for (size_t i = 0; i < SLAB_STACKS; i++) {
+		struct qrt__stack *stack = &slab->stack[i];
+		stack->base = slab->map + i * stride + pool->guard_size;
+		stack->size = pool->stack_size;
+		stack->valgrind =
+		    VALGRIND_STACK_REGISTER(stack->base, stack->base + stack->size - 1);
+		qrt__list_append(&pool->free, &stack->node);
+	}
+	slab->next = pool->slabs;
+	pool->slabs = slab;
+	return QRT_OK;
+}
+
+enum qrt_err qrt__stack_get(struct qrt__stack_pool *pool, struct qrt__stack **ret_stack)
+{
+	if (qrt__list_empty(&pool->free)) {
+		enum qrt_err err = slab_add(pool);
+		if (err) {
+			return err;
+		}
+	}
+	*ret_stack = QRT__CONTAINER(qrt__list_pop(&pool->free), struct qrt__stack, node);
+	pool->in_use++;
+	return QRT_OK;
+}
+
+void qrt__stack_put(struct qrt__stack_pool *pool, struct qrt__stack *stack)
+{
+	QRT_ASSERT(pool->in_use > 0);
+	pool->in_use--;
+	/* To the front: after the head. */
+	qrt__list_append(pool->free.next, &stack->node);
+}
+
+bool qrt__stack_guards(const struct qrt__stack *stack, const void *address)
+{
+	const char *at = address;
+	return at < stack->base && at >= stack->base - (size_t)sysconf(_SC_PAGESIZE);
+}

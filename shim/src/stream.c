@@ -1,0 +1,354 @@
+/*
+ * Sockets: streams and listeners over a driver's net. Every operation tries
+ * first and parks only when the driver says it would have to wait; interest
+ * stays armed between reads, so that a busy connection costs no system call
+ * for it.
+ */
+#include <qrt/stream.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shim/src/internal.h"
+
+enum { PEER_MAX = 64, SLICES_MAX = 8 };
+
+struct qrt_listener {
+	struct qrt__socket socket;
+};
+
+struct qrt_stream {
+	struct qrt__socket socket;
+	char peer[PEER_MAX];
+};
+
+static const struct qrt__net *net_of(const struct qrt_runtime *rt)
+{
+	return rt->driver->net;
+}
+
+/* --- sockets ------------------------------------------------------------------------------- */
+
+enum qrt_err qrt__socket_open(struct qrt__socket *socket, struct qrt_runtime *rt, int fd)
+{
+	*socket = (struct qrt__socket){.rt = rt, .fd = fd};
+	enum qrt_err err = net_of(rt)->open(socket);
+	if (err) {
+		net_of(rt)->close_fd(rt, fd);
+		return err;
+	}
+	QRT__COUNT(rt->streams_live, 1);
+	return QRT_OK;
+}
+
+static void arm(struct qrt__socket *socket, unsigned io)
+{
+	if (socket->armed != io) {
+		socket->armed = io;
+		net_of(socket->rt)->arm(socket, io);
+	}
+}
+
+static void wake(struct qrt__wait **waiter, enum qrt_err result)
+{
+	struct qrt__wait *wait = *waiter;
+	if (wait) {
+		*waiter = NULL;
+		qrt__unpark(wait, result);
+	}
+}
+
+void qrt__socket_ready(struct qrt__socket *socket, unsigned io)
+{
+	qrt__trace(socket->rt, QRT__TRACE_IO, (uint64_t)socket->fd, io);
+	if (io & QRT__IO_READ) {
+		socket->dry = false;
+		if (!socket->reader) {
+			/* Nobody asks: do not be told again and again. */
+			arm(socket, socket->armed & ~(unsigned)QRT__IO_READ);
+		}
+		wake(&socket->reader, QRT_OK);
+	}
+	if (io & QRT__IO_WRITE) {
+		arm(socket, socket->armed & ~(unsigned)QRT__IO_WRITE);
+		wake(&socket->writer, QRT_OK);
+	}
+}
+
+static void abort_reader(struct qrt__wait *wait, enum qrt_err why)
+{
+	/* The object of the wait is the socket; const only for dumps. */
+	struct qrt__socket *socket = (struct qrt__socket *)(uintptr_t)wait->object;
+	socket->reader = NULL;
+	qrt__unpark(wait, why);
+}
+
+static void abort_writer(struct qrt__wait *wait, enum qrt_err why)
+{
+	struct qrt__socket *socket = (struct qrt__socket *)(uintptr_t)wait->object;
+	socket->writer = NULL;
+	qrt__unpark(wait, why);
+}
+
+enum qrt_err qrt__socket_wait(struct qrt_cx *cx, struct qrt__socket *socket, enum qrt__io io,
+			      enum qrt__wait_kind kind)
+{
+	struct qrt__wait **slot = io == QRT__IO_READ ? &socket->reader : &socket->writer;
+	if (*slot) {
+		return qrt_fail(cx, QRT_EBUSY, "another task waits for this stream's %s",
+				qrt__wait_name(kind));
+	}
+	struct qrt__wait wait;
+	qrt__wait_init(&wait, cx, kind, socket, io == QRT__IO_READ ? abort_reader : abort_writer);
+	*slot = &wait;
+	arm(socket, socket->armed | io);
+	return qrt__park(cx, &wait, QRT_NO_DEADLINE);
+}
+
+void qrt__socket_close(struct qrt__socket *socket)
+{
+	socket->closed = true;
+	struct qrt_runtime *rt = socket->rt;
+	wake(&socket->reader, QRT_ECLOSED);
+	wake(&socket->writer, QRT_ECLOSED);
+	net_of(rt)->close(socket);
+	QRT__COUNT(rt->streams_live, -1);
+}
+
+static enum qrt_err enter(struct qrt_cx *cx)
+{
+	enum qrt_err err = qrt_cx_require(cx, QRT_CAP_NET);
+	return err ? err : qrt_checkpoint(cx);
+}
+
+/* --- descriptors --------------------------------------------------------------------------- */
+
+enum qrt_err qrt_socket_listen(struct qrt_cx *cx, const char *address, uint16_t port, int *ret_fd,
+			       uint16_t *ret_port)
+{
+	struct qrt_runtime *rt = cx->task->rt;
+	char detail[QRT__DETAIL_MAX] = "";
+	enum qrt_err err = qrt_cx_require(cx, QRT_CAP_NET);
+	if (err) {
+		return err;
+	}
+	err = net_of(rt)->listen(rt, address, port, ret_fd, ret_port, detail);
+	return err ? qrt_fail(cx, err, "listen on %s:%u: %s", address, port, detail) : QRT_OK;
+}
+
+enum qrt_err qrt_socket_dup(struct qrt_cx *cx, int fd, int *ret_fd)
+{
+	enum qrt_err err = qrt_cx_require(cx, QRT_CAP_NET);
+	return err ? err : net_of(cx->task->rt)->dup(cx->task->rt, fd, ret_fd);
+}
+
+void qrt_socket_close(struct qrt_cx *cx, int fd)
+{
+	net_of(cx->task->rt)->close_fd(cx->task->rt, fd);
+}
+
+/* --- listeners ------------------------------------------------------------------------------ */
+
+enum qrt_err qrt_listener_adopt(struct qrt_cx *cx, int fd, struct qrt_listener **ret_listener)
+{
+	struct qrt_runtime *rt = cx->task->rt;
+	enum qrt_err err = qrt_cx_require(cx, QRT_CAP_NET);
+	struct qrt_listener *listener = err ? NULL : calloc(1, sizeof(*listener));
+	if (!listener) {
+		net_of(rt)->close_fd(rt, fd);
+		return err ? err : QRT_ENOMEM;
+	}
+	err = qrt__socket_open(&listener->socket, rt, fd);
+	if (err) {
+		free(listener);
+		return err;
+	}
+	*ret_listener = listener;
+	return QRT_OK;
+}
+
+static enum qrt_err adopt_stream(struct qrt_runtime *rt, int fd, const char *peer,
+				 struct qrt_stream **ret_stream)
+{
+	struct qrt_stream *stream = calloc(1, sizeof(*stream));
+	if (!stream) {
+		net_of(rt)->close_fd(rt, fd);
+		return QRT_ENOMEM;
+	}
+	enum qrt_err err = qrt__socket_open(&stream->socket, rt, fd);
+	if (err) {
+		free(stream);
+		return err;
+	}
+	snprintf(stream->peer, sizeof(stream->peer), "%s", peer);
+	*ret_stream = stream;
+	return QRT_OK;
+}
+
+enum qrt_err qrt_accept(struct qrt_cx *cx, struct qrt_listener *listener,
+			struct qrt_stream **ret_stream)
+{
+	struct qrt_runtime *rt = cx->task->rt;
+	enum qrt_err err = enter(cx);
+	while (!err) {
+		int fd;
+		char peer[PEER_MAX] = "";
+		err = net_of(rt)->accept(&listener->socket, &fd, peer);
+		if (!err) {
+			return adopt_stream(rt, fd, peer, ret_stream);
+		}
+		if (err == QRT_EAGAIN) {
+			err = qrt__socket_wait(cx, &listener->socket, QRT__IO_READ,
+					       QRT__WAIT_ACCEPT);
+		}
+	}
+	return err;
+}
+
+void qrt_listener_close(struct qrt_cx *cx, struct qrt_listener **listener)
+{
+	(void)cx;
+	if (*listener) {
+		qrt__socket_close(&(*listener)->socket);
+		free(*listener);
+		*listener = NULL;
+	}
+}
+
+/* --- streams -------------------------------------------------------------------------------- */
+
+enum qrt_err qrt_stream_adopt(struct qrt_cx *cx, int fd, struct qrt_stream **ret_stream)
+{
+	enum qrt_err err = qrt_cx_require(cx, QRT_CAP_NET);
+	if (err) {
+		net_of(cx->task->rt)->close_fd(cx->task->rt, fd);
+		return err;
+	}
+	return adopt_stream(cx->task->rt, fd, "", ret_stream);
+}
+
+enum qrt_err qrt_connect(struct qrt_cx *cx, const char *address, uint16_t port,
+			 struct qrt_stream **ret_stream)
+{
+	struct qrt_runtime *rt = cx->task->rt;
+	enum qrt_err err = enter(cx);
+	if (err) {
+		return err;
+	}
+	int fd;
+	enum qrt_err begun = net_of(rt)->connect(rt, address, port, &fd);
+	if (begun && begun != QRT_EAGAIN) {
+		return qrt_fail(cx, begun, "connect to %s:%u: %s", address, port,
+				qrt_err_text(begun));
+	}
+	char peer[PEER_MAX];
+	snprintf(peer, sizeof(peer), "%s:%u", address, port);
+	struct qrt_stream *stream;
+	err = adopt_stream(rt, fd, peer, &stream);
+	if (err) {
+		return err;
+	}
+	if (begun == QRT_EAGAIN) {
+		err = qrt__socket_wait(cx, &stream->socket, QRT__IO_WRITE, QRT__WAIT_CONNECT);
+		if (!err) {
+			err = net_of(rt)->connect_result(&stream->socket);
+		}
+	}
+	if (err) {
+		qrt_stream_close(cx, &stream);
+		return qrt_fail(cx, err, "connect to %s: %s", peer, qrt_err_text(err));
+	}
+	*ret_stream = stream;
+	return QRT_OK;
+}
+
+enum qrt_err qrt_read(struct qrt_cx *cx, struct qrt_stream *stream, void *buf, size_t n,
+		      size_t *ret_n)
+{
+	struct qrt__socket *socket = &stream->socket;
+	enum qrt_err err = enter(cx);
+	while (!err) {
+		size_t got;
+		err = socket->dry ? QRT_EAGAIN : net_of(socket->rt)->read(socket, buf, n, &got);
+		if (!err) {
+			/* A short read has emptied it: the next one waits before it tries. */
+			socket->dry = got < n;
+			*ret_n = got;
+			return QRT_OK;
+		}
+		if (err == QRT_EAGAIN) {
+			socket->dry = true;
+			err = qrt__socket_wait(cx, socket, QRT__IO_READ, QRT__WAIT_READ);
+		}
+	}
+	return err;
+}
+
+static size_t skip(struct iovec *iov, size_t n_iov, size_t done)
+{
+	size_t first = 0;
+	while (first < n_iov && done >= iov[first].iov_len) {
+		done -= iov[first].iov_len;
+		first++;
+	}
+	if (first < n_iov) {
+		iov[first].iov_base = (char *)iov[first].iov_base + done;
+		iov[first].iov_len -= done;
+	}
+	return first;
+}
+
+enum qrt_err qrt_writev(struct qrt_cx *cx, struct qrt_stream *stream,
+			const struct qrt_slice *slices, size_t n_slices)
+{
+	struct qrt__socket *socket = &stream->socket;
+	QRT_PRE(n_slices <= SLICES_MAX);
+	struct iovec iov[SLICES_MAX];
+	for (size_t i = 0; i < n_slices; i++) {
+		iov[i].iov_base = (void *)(uintptr_t)slices[i].data;
+		iov[i].iov_len = slices[i].len;
+	}
+	size_t at = skip(iov, n_slices, 0);
+	enum qrt_err err = enter(cx);
+	if (!err && socket->writer) {
+		err = qrt_fail(cx, QRT_EBUSY, "another task writes to this stream");
+	}
+	while (!err && at < n_slices) {
+		size_t done;
+		err = net_of(socket->rt)->write(socket, iov + at, n_slices - at, &done);
+		if (!err) {
+			at += skip(iov + at, n_slices - at, done);
+		} else if (err == QRT_EAGAIN) {
+			err = qrt__socket_wait(cx, socket, QRT__IO_WRITE, QRT__WAIT_WRITE);
+		}
+	}
+	return err;
+}
+
+enum qrt_err qrt_write(struct qrt_cx *cx, struct qrt_stream *stream, const void *data, size_t n)
+{
+	const struct qrt_slice slice = {.data = data, .len = n};
+	return qrt_writev(cx, stream, &slice, 1);
+}
+
+enum qrt_err qrt_stream_shutdown(struct qrt_cx *cx, struct qrt_stream *stream)
+{
+	enum qrt_err err = qrt_cx_require(cx, QRT_CAP_NET);
+	return err ? err : net_of(stream->socket.rt)->shutdown(&stream->socket);
+}
+
+void qrt_stream_close(struct qrt_cx *cx, struct qrt_stream **stream)
+{
+	(void)cx;
+	if (*stream) {
+		qrt__socket_close(&(*stream)->socket);
+		free(*stream);
+		*stream = NULL;
+	}
+}
+
+const char *qrt_stream_peer(const struct qrt_stream *stream)
+{
+	return stream->peer;
+}

@@ -1,0 +1,94 @@
+/* Park and unpark: the one way a task waits, and the checkpoint in it. */
+#include "shim/src/internal.h"
+
+struct wait_text {
+	const char *text;
+	bool op;
+};
+
+static const struct wait_text wait_texts[] = {
+#define WAIT_TEXT(name, text, op) [name] = {text, op},
+	QRT__WAIT_KINDS(WAIT_TEXT)
+#undef WAIT_TEXT
+};
+
+const char *qrt__wait_name(enum qrt__wait_kind kind)
+{
+	return wait_texts[kind].text;
+}
+
+static void wait_expired(struct qrt__timer *timer)
+{
+	qrt__wait_abort(QRT__CONTAINER(timer, struct qrt__wait, timer), QRT_ETIMEDOUT);
+}
+
+void qrt__wait_init(struct qrt__wait *wait, struct qrt_cx *cx, enum qrt__wait_kind kind,
+		    const void *object, qrt__abort_fn *abort)
+{
+	*wait = (struct qrt__wait){.task = cx->task, .kind = kind, .object = object, .abort = abort};
+	qrt__timer_init(&wait->timer, wait_expired);
+	qrt__list_init(&wait->node);
+}
+
+void qrt__wait_abort(struct qrt__wait *wait, enum qrt_err why)
+{
+	if (wait->done || wait->aborted || !wait->abort) {
+		return;
+	}
+	wait->aborted = true;
+	wait->abort(wait, why);
+}
+
+static void check_before(struct qrt_task *task, struct qrt__wait *wait, int64_t deadline_ns)
+{
+	if (!task->masks && task->rt->engine->checkpoint(task)) {
+		qrt__wait_abort(wait, QRT_ECANCELED);
+	} else if (deadline_ns != QRT_NO_DEADLINE && deadline_ns <= qrt__now(task->rt)) {
+		qrt__wait_abort(wait, QRT_ETIMEDOUT);
+	}
+}
+
+enum qrt_err qrt__park(struct qrt_cx *cx, struct qrt__wait *wait, int64_t deadline_ns)
+{
+	struct qrt_task *task = cx->task;
+	struct qrt_runtime *rt = task->rt;
+	QRT_PRE(rt->current == task);
+	QRT_PRE(!task->wait);
+
+	int64_t deadline = deadline_ns < cx->deadline_ns ? deadline_ns : cx->deadline_ns;
+	if (!wait->done && wait->abort) {
+		check_before(task, wait, deadline);
+	}
+	if (wait->done) {
+		return wait->result;
+	}
+	bool op = wait_texts[wait->kind].op;
+	if (wait->abort && !wait->aborted && deadline != QRT_NO_DEADLINE) {
+		qrt__timer_start(&rt->timers, &wait->timer, deadline);
+	}
+	wait->since_ns = qrt__now(rt);
+	task->wait = wait;
+	task->state = QRT__TASK_PARKED;
+	QRT__COUNT(rt->ops_started, op);
+	QRT__COUNT(rt->ops_live, op);
+	qrt__trace(rt, QRT__TRACE_PARK, task->id, wait->kind);
+	qrt__switch_away(rt, task, false);
+	QRT__COUNT(rt->ops_live, -(int)op);
+	QRT_POST(wait->done);
+	return wait->result;
+}
+
+void qrt__unpark(struct qrt__wait *wait, enum qrt_err result)
+{
+	struct qrt_task *task = wait->task;
+	struct qrt_runtime *rt = task->rt;
+	QRT_PRE(!wait->done);
+	wait->done = true;
+	wait->result = result;
+	qrt__timer_stop(&rt->timers, &wait->timer);
+	if (task->wait == wait) {
+		task->wait = NULL;
+		qrt__trace(rt, QRT__TRACE_UNPARK, task->id, result);
+		qrt__make_ready(task);
+	}
+}

@@ -1,0 +1,17 @@
+/*
+ * Runs a scenario once per backend of this build, each time on a fresh
+ * runtime whose close proves that nothing was left behind.
+ */
+#ifndef QRT_TESTS_LIB_BACKENDS_H
+#define QRT_TESTS_LIB_BACKENDS_H
+
+#include <qrt/runtime.h>
+
+/* Fails the test when the scenario returns an error or the runtime cannot be opened. */
+void on_each_backend(qrt_task_fn *scenario, void *arg);
+/* The same on one backend; returns the scenario's result. */
+enum qrt_err on_backend(const char *backend, qrt_task_fn *scenario, void *arg);
+/* Whether the backend's engine is structured: cancel reaches the whole subtree. */
+bool is_structured(struct qrt_cx *cx);
+
+#endif

@@ -1,0 +1,1344 @@
+/*
+ * The HTTP server, on every backend of the build: the client is a task of the same runtime and
+ * speaks through a stream. What a server of a loop's own answers otherwise is said where it is.
+ */
+#include "tests/lib/test.h"
+
+#include <qrt/http.h>
+#include <qrt/stream.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shim/src/internal.h"
+#include "tests/lib/backends.h"
+
+#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+#define HOST "Host: h\r\n"
+#define CLIENT_BYTES (300u * 1024)
+#define BIG_BODY (200u * 1024)
+
+/* Inside a scenario a failed expectation is the scenario's error: no longjmp off a task's stack. */
+#define EXPECT(cond)                                                                               \
+	do {                                                                                       \
+		if (!(cond)) {                                                                     \
+			fprintf(stderr, "%s: expected %s\n", QRT_SITE, #cond);                     \
+			return QRT_EFAILED;                                                        \
+		}                                                                                  \
+	} while (0)
+
+/* A server under test and what its handlers share with the scenario. */
+struct site {
+	struct qrt_region *home;
+	struct qrt_http_server *server;
+	struct qrt_http_router *router;
+	uint16_t port;
+	bool evhttp;
+	struct qrt__event entered; /* a handler of /wait runs */
+	struct qrt__event release; /* it may answer */
+	enum qrt_err wait_result;
+	unsigned waits;
+	char last_detail[128]; /* of on_error */
+	int last_status;
+};
+
+typedef enum qrt_err scenario_fn(struct qrt_cx *cx, struct site *site);
+
+struct scenario {
+	scenario_fn *fn;
+	struct qrt_http_server_options opts;
+};
+
+/* --- handlers ------------------------------------------------------------------------------ */
+
+static enum qrt_err say(struct qrt_http_response *resp, const char *text)
+{
+	return qrt_http_set_body(resp, text, strlen(text));
+}
+
+static enum qrt_err hello(struct qrt_cx *cx, struct qrt_http_request *req,
+			  struct qrt_http_response *resp)
+{
+	(void)cx;
+	(void)req;
+	return say(resp, "hello");
+}
+
+/* Says back what it was asked. */
+static enum qrt_err echo(struct qrt_cx *cx, struct qrt_http_request *req,
+			 struct qrt_http_response *resp)
+{
+	const char *x = qrt_http_query(req, "x");
+	const char *header = qrt_http_header(req, "x-test");
+	enum qrt_err err;
+	size_t n;
+	const char *body = qrt_http_body(req, &n);
+
+	(void)cx;
+	qrt_http_set_status(resp, 201);
+	err = qrt_http_set_header(resp, "X-Path", qrt_http_path(req));
+	err = err ? err : qrt_http_set_header(resp, "X-Id", qrt_http_param(req, "id"));
+	err = err ? err : qrt_http_set_header(resp, "X-Query", x ? x : "none");
+	err = err ? err : qrt_http_set_header(resp, "X-Header", header ? header : "none");
+	err = err ? err : qrt_http_set_header(resp, "X-Peer", qrt_http_peer(req));
+	return err ? err : qrt_http_set_body(resp, body, n);
+}
+
+static enum qrt_err no_content(struct qrt_cx *cx, struct qrt_http_request *req,
+			       struct qrt_http_response *resp)
+{
+	(void)cx;
+	(void)req;
+	qrt_http_set_status(resp, 204);
+	return say(resp, "must not be sent");
+}
+
+static enum qrt_err fail_inside(struct qrt_cx *cx, struct qrt_http_request *req,
+				struct qrt_http_response *resp)
+{
+	enum qrt_err err = say(resp, "half an answer");
+
+	(void)req;
+	return err ? err : qrt_fail(cx, QRT_EIO, "secret path /etc/x");
+}
+
+static enum qrt_err not_here(struct qrt_cx *cx, struct qrt_http_request *req,
+			     struct qrt_http_response *resp)
+{
+	(void)cx;
+	(void)req;
+	(void)resp;
+	return QRT_ENOENT;
+}
+
+static enum qrt_err busy(struct qrt_cx *cx, struct qrt_http_request *req,
+			 struct qrt_http_response *resp)
+{
+	(void)cx;
+	(void)req;
+	(void)resp;
+	return QRT_EBUSY;
+}
+
+static enum qrt_err panic(struct qrt_cx *cx, struct qrt_http_request *req,
+			  struct qrt_http_response *resp)
+{
+	(void)req;
+	(void)resp;
+	qrt_panic(cx, "told to");
+}
+
+static enum qrt_err child_fails(struct qrt_cx *cx, void *arg)
+{
+	(void)arg;
+	return qrt_fail(cx, QRT_EIO, "child");
+}
+
+/* Its own part is well; what it left behind in the request's region is not. */
+static enum qrt_err with_child(struct qrt_cx *cx, struct qrt_http_request *req,
+			       struct qrt_http_response *resp)
+{
+	struct qrt_region *region;
+	enum qrt_err err = qrt_region_open(cx, QRT_FAIL_FAST, &region);
+
+	(void)req;
+	err = err ? err : say(resp, "well");
+	err = err ? err : qrt_spawn(region, child_fails, NULL);
+	return qrt_region_close(cx, &region, err);
+}
+
+static struct site *site_of(const struct qrt_http_request *req)
+{
+	return qrt_http_app(req);
+}
+
+static enum qrt_err wait_released(struct qrt_cx *cx, struct qrt_http_request *req,
+				  struct qrt_http_response *resp)
+{
+	struct site *site = site_of(req);
+
+	site->waits++;
+	qrt__event_set(&site->entered);
+	site->wait_result = qrt__event_wait(cx, &site->release, QRT_NO_DEADLINE);
+	return site->wait_result ? site->wait_result : say(resp, "released");
+}
+
+static enum qrt_err big(struct qrt_cx *cx, struct qrt_http_request *req,
+			struct qrt_http_response *resp)
+{
+	char *data = malloc(BIG_BODY);
+	enum qrt_err err;
+
+	(void)cx;
+	(void)req;
+	if (!data) {
+		return QRT_ENOMEM;
+	}
+	memset(data, 'b', BIG_BODY);
+	err = qrt_http_set_body(resp, data, BIG_BODY);
+	free(data);
+	return err;
+}
+
+static enum qrt_err route(struct qrt_cx *cx, struct qrt_http_request *req,
+			  struct qrt_http_response *resp)
+{
+	return qrt_http_dispatch(site_of(req)->router, cx, req, resp);
+}
+
+static void on_error(void *app, struct qrt_http_request *req, struct qrt_http_response *resp,
+		     int status, const char *detail)
+{
+	struct site *site = app;
+
+	(void)qrt_http_path(req);
+	site->last_status = status;
+	snprintf(site->last_detail, sizeof(site->last_detail), "%s", detail);
+	if (say(resp, detail) || qrt_http_set_header(resp, "X-Error", "yes")) {
+		site->last_status = 0;
+	}
+}
+
+static enum qrt_err routes_add(struct qrt_http_router *router)
+{
+	static const struct {
+		const char *method, *pattern;
+		qrt_http_handler_fn *handler;
+	} routes[] = {
+	    {"GET", "/", hello},	   {"POST", "/echo/{id}", echo},
+	    {"PUT", "/echo/{id}", echo},   {"GET", "/empty", no_content},
+	    {"GET", "/fail", fail_inside}, {"GET", "/not-here", not_here},
+	    {"GET", "/busy", busy},	   {"GET", "/panic", panic},
+	    {"GET", "/child", with_child}, {"GET", "/wait", wait_released},
+	    {"GET", "/big", big},
+	};
+	enum qrt_err err = QRT_OK;
+
+	for (size_t i = 0; i < ARRAY_LEN(routes) && !err; i++) {
+		err = qrt_http_route_add(router, routes[i].method, routes[i].pattern,
+					 routes[i].handler);
+	}
+	return err;
+}
+
+/* --- the stage ----------------------------------------------------------------------------- */
+
+static enum qrt_err with_server(struct qrt_cx *cx, const struct scenario *scenario,
+				struct site *site)
+{
+	struct qrt_http_server_options opts = scenario->opts;
+	struct qrt_region *home;
+	enum qrt_err err;
+	int fd;
+
+	opts.handler = route;
+	opts.on_error = on_error;
+	opts.app = site;
+	site->evhttp = strcmp(qrt_runtime_backend(qrt_cx_runtime(cx)), "legacy") == 0;
+	qrt__event_init(&site->entered);
+	qrt__event_init(&site->release);
+	EXPECT(!routes_add(site->router));
+	EXPECT(!qrt_region_open(cx, QRT_FAIL_FAST, &home));
+	site->home = home;
+	err = qrt_socket_listen(cx, "127.0.0.1", 0, &fd, &site->port);
+	err = err ? err : qrt_http_server_open(cx, home, fd, &opts, &site->server);
+	err = err ? err : qrt_http_server_resume(cx, site->server);
+	err = err ? err : scenario->fn(cx, site);
+	qrt__event_set(&site->release);
+	qrt_http_server_close(cx, &site->server);
+	return qrt_region_close(cx, &home, err);
+}
+
+/* No scenario may hang: its cx has a deadline. */
+static enum qrt_err run_scenario(struct qrt_cx *cx, void *arg)
+{
+	const struct qrt_region_options opts = {.policy = QRT_FAIL_FAST,
+						.deadline_ns = qrt_deadline_in(cx, 20 * QRT_SEC)};
+	struct site *site = calloc(1, sizeof(*site));
+	struct qrt_region *region;
+	enum qrt_err err;
+
+	EXPECT(site);
+	EXPECT(!qrt_http_router_create(&site->router));
+	EXPECT(!qrt_region_open_with(cx, &opts, &region));
+	err = with_server(qrt_region_cx(region), arg, site);
+	err = qrt_region_close(cx, &region, err);
+	qrt_http_router_destroy(&site->router);
+	free(site);
+	return err;
+}
+
+static void run_on_each(scenario_fn *fn, const struct qrt_http_server_options *opts)
+{
+	struct scenario scenario = {.fn = fn};
+
+	if (opts) {
+		scenario.opts = *opts;
+	}
+	on_each_backend(run_scenario, &scenario);
+}
+
+/* --- the client ---------------------------------------------------------------------------- */
+
+struct client {
+	struct qrt_stream *stream;
+	size_t n; /* bytes that were read and not taken */
+	char buf[CLIENT_BYTES];
+};
+
+struct reply {
+	int status;
+	char head[4096];
+	char *body; /* in the client's buffer, until the next reply */
+	size_t body_len;
+	bool close; /* the head says so */
+};
+
+static enum qrt_err client_open(struct qrt_cx *cx, struct site *site, struct client **ret_client)
+{
+	struct client *client = malloc(sizeof(*client));
+	enum qrt_err err;
+
+	if (!client) {
+		return QRT_ENOMEM;
+	}
+	client->n = 0;
+	client->stream = NULL;
+	err = qrt_connect(cx, "127.0.0.1", site->port, &client->stream);
+	if (err) {
+		free(client);
+		return err;
+	}
+	*ret_client = client;
+	return QRT_OK;
+}
+
+static void client_close(struct qrt_cx *cx, struct client **client)
+{
+	if (*client) {
+		qrt_stream_close(cx, &(*client)->stream);
+		free(*client);
+		*client = NULL;
+	}
+}
+
+static enum qrt_err client_send(struct qrt_cx *cx, struct client *client, const char *text)
+{
+	return qrt_write(cx, client->stream, text, strlen(text));
+}
+
+static enum qrt_err client_fill(struct qrt_cx *cx, struct client *client)
+{
+	size_t n = 0;
+	enum qrt_err err;
+
+	if (client->n == sizeof(client->buf) - 1) {
+		return QRT_ELIMIT;
+	}
+	err = qrt_read(cx, client->stream, client->buf + client->n,
+		       sizeof(client->buf) - 1 - client->n, &n);
+	client->n += n;
+	client->buf[client->n] = '\0';
+	return err;
+}
+
+/* The value of a header in @head, up to the line's end; NULL when absent. */
+static const char *head_value(const char *head, const char *name)
+{
+	char needle[64];
+	const char *found;
+
+	snprintf(needle, sizeof(needle), "\r\n%s: ", name);
+	found = strstr(head, needle);
+	return found ? found + strlen(needle) : NULL;
+}
+
+static bool head_has(const struct reply *reply, const char *name, const char *value)
+{
+	const char *found = head_value(reply->head, name);
+
+	return found && strncmp(found, value, strlen(value)) == 0 && found[strlen(value)] == '\r';
+}
+
+/* Reads one response; a body of the announced length unless @bodiless. */
+static enum qrt_err client_reply(struct qrt_cx *cx, struct client *client, bool bodiless,
+				 struct reply *ret_reply)
+{
+	struct reply *reply = ret_reply;
+	char *end = NULL;
+	const char *length;
+	enum qrt_err err = QRT_OK;
+
+	client->buf[client->n] = '\0';
+	while (!err && !(end = strstr(client->buf, "\r\n\r\n"))) {
+		err = client_fill(cx, client);
+	}
+	if (err) {
+		return err;
+	}
+	EXPECT((size_t)(end - client->buf) + 4 < sizeof(reply->head));
+	snprintf(reply->head, sizeof(reply->head), "%.*s", (int)(end + 4 - client->buf),
+		 client->buf);
+	/* evhttp answers HTTP/1.0 in kind. */
+	EXPECT(sscanf(reply->head, "HTTP/1.%*1[01] %d ", &reply->status) == 1);
+	reply->close = head_value(reply->head, "Connection") &&
+		       strncmp(head_value(reply->head, "Connection"), "close", 5) == 0;
+	length = head_value(reply->head, "Content-Length");
+	reply->body_len = length && !bodiless ? strtoul(length, NULL, 10) : 0;
+	client->n -= (size_t)(end + 4 - client->buf);
+	memmove(client->buf, end + 4, client->n + 1);
+	while (!err && client->n < reply->body_len) {
+		err = client_fill(cx, client);
+	}
+	reply->body = client->buf;
+	return err;
+}
+
+/* Forgets the body of the last reply. */
+static void client_take(struct client *client, const struct reply *reply)
+{
+	client->n -= reply->body_len;
+	memmove(client->buf, client->buf + reply->body_len, client->n + 1);
+}
+
+static bool body_is(const struct reply *reply, const char *text)
+{
+	return reply->body_len == strlen(text) && memcmp(reply->body, text, strlen(text)) == 0;
+}
+
+/* Sends @text and reads one response. */
+static enum qrt_err ask(struct qrt_cx *cx, struct client *client, const char *text,
+			struct reply *ret_reply)
+{
+	enum qrt_err err = client_send(cx, client, text);
+
+	return err ? err : client_reply(cx, client, false, ret_reply);
+}
+
+/* The same on a connection of its own. Whether the server then closed goes to *ret_closed. */
+static enum qrt_err ask_once(struct qrt_cx *cx, struct site *site, const char *text,
+			     struct reply *ret_reply)
+{
+	struct client *client = NULL;
+	enum qrt_err err = client_open(cx, site, &client);
+
+	err = err ? err : ask(cx, client, text, ret_reply);
+	if (!err) {
+		ret_reply->body = NULL;
+	}
+	if (!err && ret_reply->close) {
+		enum qrt_err end;
+
+		client_take(client, ret_reply);
+		end = client_fill(cx, client);
+		err = end == QRT_EEOF && client->n == 0 ? QRT_OK : QRT_EPROTO;
+	}
+	client_close(cx, &client);
+	return err;
+}
+
+/* --- scenarios ----------------------------------------------------------------------------- */
+
+#define GET(path) "GET " path " HTTP/1.1\r\n" HOST "\r\n"
+
+static enum qrt_err keep_alive(struct qrt_cx *cx, struct site *site)
+{
+	struct qrt_http_stats stats;
+	struct client *client;
+	struct reply reply;
+
+	EXPECT(!client_open(cx, site, &client));
+	for (int i = 0; i < 5; i++) {
+		EXPECT(!ask(cx, client, GET("/"), &reply));
+		EXPECT(reply.status == 200);
+		EXPECT(body_is(&reply, "hello"));
+		EXPECT(!reply.close);
+		EXPECT(head_value(reply.head, "Date"));
+		EXPECT(strstr(head_value(reply.head, "Date"), " GMT\r\n"));
+		client_take(client, &reply);
+	}
+	qrt_http_server_stats(site->server, &stats);
+	EXPECT(stats.connections == 1);
+	EXPECT(stats.connections_live == 1);
+	EXPECT(stats.requests == 5);
+	EXPECT(stats.status[2] == 5 || stats.in_flight == 1);
+	client_close(cx, &client);
+	return QRT_OK;
+}
+
+static void one_connection_asks_many_times(void **state)
+{
+	(void)state;
+	run_on_each(keep_alive, NULL);
+}
+
+static enum qrt_err everything_arrives(struct qrt_cx *cx, struct site *site)
+{
+	struct client *client;
+	struct reply reply;
+
+	EXPECT(!client_open(cx, site, &client));
+	EXPECT(!ask(cx, client,
+		    "POST /echo/a%20b?x=1%2B1 HTTP/1.1\r\n" HOST
+		    "X-Test: \t v w \r\nContent-Length: 5\r\n\r\nhello",
+		    &reply));
+	EXPECT(reply.status == 201);
+	EXPECT(strncmp(reply.head, "HTTP/1.1 201 Created\r\n", 22) == 0);
+	EXPECT(head_has(&reply, "X-Path", "/echo/a b"));
+	EXPECT(head_has(&reply, "X-Id", "a b"));
+	EXPECT(head_has(&reply, "X-Query", "1+1"));
+	EXPECT(head_has(&reply, "X-Header", "v w"));
+	EXPECT(head_value(reply.head, "X-Peer"));
+	EXPECT(strncmp(head_value(reply.head, "X-Peer"), "127.0.0.1:", 10) == 0 ||
+	       qrt_runtime_backend(qrt_cx_runtime(cx))[0] == 'l');
+	EXPECT(body_is(&reply, "hello"));
+	client_take(client, &reply);
+	EXPECT(!ask(cx, client,
+		    "PUT /echo/1 HTTP/1.1\r\n" HOST
+		    "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n",
+		    &reply));
+	EXPECT(reply.status == 201);
+	EXPECT(body_is(&reply, "abcde"));
+	client_close(cx, &client);
+	return QRT_OK;
+}
+
+static void the_handler_sees_the_request_as_it_was_sent(void **state)
+{
+	(void)state;
+	run_on_each(everything_arrives, NULL);
+}
+
+static enum qrt_err pipelined(struct qrt_cx *cx, struct site *site)
+{
+	static const char *const bodies[] = {"hello", "one", "two", "hello"};
+	struct client *client;
+	struct reply reply;
+
+	EXPECT(!client_open(cx, site, &client));
+	EXPECT(!client_send(
+	    cx, client,
+	    GET("/") "POST /echo/1 HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\none"
+		     "POST /echo/2 HTTP/1.1\r\n" HOST
+		     "Transfer-Encoding: chunked\r\n\r\n3\r\ntwo\r\n0\r\n\r\n" GET("/")));
+	for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {
+		EXPECT(!client_reply(cx, client, false, &reply));
+		EXPECT(body_is(&reply, bodies[i]));
+		client_take(client, &reply);
+	}
+	client_close(cx, &client);
+	return QRT_OK;
+}
+
+static void pipelined_requests_are_answered_in_order(void **state)
+{
+	(void)state;
+	run_on_each(pipelined, NULL);
+}
+
+static enum qrt_err byte_by_byte(struct qrt_cx *cx, struct site *site)
+{
+	static const char text[] = "POST /echo/7 HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabc";
+	struct client *client;
+	struct reply reply;
+
+	EXPECT(!client_open(cx, site, &client));
+	for (size_t i = 0; i < sizeof(text) - 1; i++) {
+		EXPECT(!qrt_write(cx, client->stream, text + i, 1));
+		EXPECT(!qrt_yield(cx));
+	}
+	EXPECT(!client_reply(cx, client, false, &reply));
+	EXPECT(reply.status == 201);
+	EXPECT(body_is(&reply, "abc"));
+	client_close(cx, &client);
+	return QRT_OK;
+}
+
+static void a_request_may_come_byte_by_byte(void **state)
+{
+	(void)state;
+	run_on_each(byte_by_byte, NULL);
+}
+
+static enum qrt_err unrouted(struct qrt_cx *cx, struct site *site)
+{
+	struct client *client;
+	struct reply reply;
+
+	EXPECT(!client_open(cx, site, &client));
+	EXPECT(!ask(cx, client, GET("/nowhere"), &reply));
+	EXPECT(reply.status == 404);
+	EXPECT(body_is(&reply, "no such path"));
+	EXPECT(head_has(&reply, "X-Error", "yes"));
+	client_take(client, &reply);
+	EXPECT(!ask(cx, client, "DELETE /echo/1 HTTP/1.1\r\n" HOST "\r\n", &reply));
+	EXPECT(reply.status == 405);
+	EXPECT(head_has(&reply, "Allow", "POST, PUT"));
+	EXPECT(!reply.close);
+	client_take(client, &reply);
+	EXPECT(!ask(cx, client, "PATCH / HTTP/1.1\r\n" HOST "\r\n", &reply));
+	EXPECT(reply.status == 405);
+	EXPECT(head_has(&reply, "Allow", "GET, HEAD"));
+	client_close(cx, &client);
+	return QRT_OK;
+}
+
+static void what_no_route_has_is_404_or_405(void **state)
+{
+	(void)state;
+	run_on_each(unrouted, NULL);
+}
+
+static enum qrt_err head_and_empty(struct qrt_cx *cx, struct site *site)
+{
+	struct client *client;
+	struct reply reply;
+
+	EXPECT(!client_open(cx, site, &client));
+	EXPECT(!client_send(cx, client, "HEAD / HTTP/1.1\r\n" HOST "\r\n" GET("/empty") GET("/")));
+	EXPECT(!client_reply(cx, client, true, &reply));
+	EXPECT(reply.status == 200);
+	EXPECT(head_has(&reply, "Content-Length", "5"));
+	EXPECT(!client_reply(cx, client, true, &reply));
+	EXPECT(reply.status == 204);
+	EXPECT(!head_value(reply.head, "Content-Length"));
+	EXPECT(!client_reply(cx, client, false, &reply));
+	EXPECT(reply.status == 200);
+	EXPECT(body_is(&reply, "hello"));
+	client_close(cx, &client);
+	return QRT_OK;
+}
+
+static void head_and_204_have_no_body(void **state)
+{
+	(void)state;
+	run_on_each(head_and_empty, NULL);
+}
+
+static enum qrt_err handler_errors(struct qrt_cx *cx, struct site *site)
+{
+	static const struct {
+		const char *text, *body;
+		int status;
+	} cases[] = {
+	    {GET("/fail"), "internal error", 500},  {GET("/not-here"), "internal error", 500},
+	    {GET("/child"), "internal error", 500}, {GET("/busy"), "the service is busy", 503},
+	    {GET("/panic"), "internal error", 500},
+	};
+	struct reply reply;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct client *client;
+
+		EXPECT(!client_open(cx, site, &client));
+		EXPECT(!ask(cx, client, cases[i].text, &reply));
+		EXPECT(reply.status == cases[i].status);
+		EXPECT(site->last_status == cases[i].status);
+		EXPECT(body_is(&reply, cases[i].body));
+		client_close(cx, &client);
+	}
+	EXPECT(!ask_once(cx, site, GET("/"), &reply));
+	EXPECT(reply.status == 200);
+	return QRT_OK;
+}
+
+static void a_failed_or_panicked_handler_is_500_and_tells_nothing(void **state)
+{
+	(void)state;
+	run_on_each(handler_errors, NULL);
+}
+
+/* evhttp's own status where it differs; 0: the same. */
+struct fault {
+	const char *text;
+	int status, evhttp;
+};
+
+static enum qrt_err one_fault(struct qrt_cx *cx, struct site *site, const struct fault *fault)
+{
+	int wanted = site->evhttp && fault->evhttp ? fault->evhttp : fault->status;
+	struct reply reply = {0};
+	enum qrt_err err = ask_once(cx, site, fault->text, &reply);
+
+	if (err || reply.status != wanted) {
+		fprintf(stderr, "%.60s...: %s, status %d, wanted %d\n", fault->text,
+			qrt_err_name(err), reply.status, wanted);
+		return QRT_EFAILED;
+	}
+	EXPECT(reply.close);
+	return QRT_OK;
+}
+
+static enum qrt_err faults(struct qrt_cx *cx, struct site *site)
+{
+	static const struct fault cases[] = {
+	    {"GET / HTTP/1.1\r\n\r\n", 400, 0},
+	    {"GET / HTTP/1.1\r\n" HOST HOST "\r\n", 400, 0},
+	    {"\x16\x03\x01\x02\r\n\r\n", 400, 0},
+	    {"GET / HTTP/2.0\r\n" HOST "\r\n", 505, 400},
+	    {"GET /%zz HTTP/1.1\r\n" HOST "\r\n", 400, 0},
+	    {"GET / HTTP/1.1\r\nHost : h\r\n\r\n", 400, 0},
+	    {"POST / HTTP/1.1\r\n" HOST "Content-Length: x\r\n\r\n", 400, 0},
+	    {"POST / HTTP/1.1\r\n" HOST "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"
+	     "0\r\n\r\n",
+	     400, 0},
+	    {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\nxyz\r\n", 400, 413},
+	    {"POST / HTTP/1.1\r\n" HOST "Content-Length: 65\r\n\r\n", 413, 0},
+	    {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n41\r\n", 413, 0},
+	    {"POST / HTTP/1.1\r\n" HOST "Expect: more\r\n\r\n", 417, 0},
+	    {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: gzip\r\n\r\n", 501, 0},
+	    {"BREW / HTTP/1.1\r\n" HOST "\r\n", 501, 0},
+	};
+	struct reply reply;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		enum qrt_err err = one_fault(cx, site, &cases[i]);
+
+		if (err) {
+			return err;
+		}
+	}
+	EXPECT(!ask_once(cx, site, GET("/"), &reply));
+	EXPECT(reply.status == 200);
+	return QRT_OK;
+}
+
+static void a_broken_request_is_refused_and_the_connection_closed(void **state)
+{
+	const struct qrt_http_server_options opts = {.body_max = 64};
+
+	(void)state;
+	run_on_each(faults, &opts);
+}
+
+static enum qrt_err too_long(struct qrt_cx *cx, struct site *site)
+{
+	struct fault line = {.status = 414};
+	struct fault headers = {.status = 431};
+	char text[4096];
+	enum qrt_err err;
+
+	snprintf(text, sizeof(text), "GET /%01500d HTTP/1.1\r\n" HOST "\r\n", 0);
+	line.text = text;
+	err = one_fault(cx, site, &line);
+	if (err) {
+		return err;
+	}
+	snprintf(text, sizeof(text), "GET / HTTP/1.1\r\n" HOST "A: %02000d\r\n\r\n", 0);
+	headers.text = text;
+	return one_fault(cx, site, &headers);
+}
+
+static enum qrt_err unusual_body(struct qrt_cx *cx, struct site *site)
+{
+	struct qrt_http_stats stats;
+	struct client *client;
+	struct reply reply;
+
+	EXPECT(!client_open(cx, site, &client));
+	EXPECT(!ask(cx, client,
+		    "GET / HTTP/1.1\r\n" HOST "Content-Length: 31\r\n\r\n"
+		    "GET /wait HTTP/1.1\r\n" HOST "\r\n",
+		    &reply));
+	EXPECT(reply.status == (site->evhttp ? 400 : 200));
+	EXPECT(reply.close == site->evhttp);
+	client_close(cx, &client);
+	EXPECT(!qrt_http_server_drain(cx, site->server));
+	EXPECT(site->waits == 0);
+	qrt_http_server_stats(site->server, &stats);
+	EXPECT(stats.requests == (site->evhttp ? 0 : 1));
+	return QRT_OK;
+}
+
+/* evhttp reads no body with GET; it must not take the bytes for a request either. */
+static void a_body_never_becomes_a_request(void **state)
+{
+	const struct qrt_http_server_options opts = {.linger_ns = QRT_MS};
+
+	(void)state;
+	run_on_each(unusual_body, &opts);
+}
+
+static void a_long_request_line_is_414_and_long_headers_are_431(void **state)
+{
+	const struct qrt_http_server_options opts = {.request_line_max = 200, .header_max = 1000};
+
+	(void)state;
+	run_on_each(too_long, &opts);
+}
+
+static enum qrt_err big_bodies(struct qrt_cx *cx, struct site *site)
+{
+	char *text = malloc(BIG_BODY + 128);
+	struct client *client;
+	struct reply reply;
+	int n;
+
+	EXPECT(text);
+	n = sprintf(text, "POST /echo/1 HTTP/1.1\r\n" HOST "Content-Length: %u\r\n\r\n", BIG_BODY);
+	memset(text + n, 'a', BIG_BODY);
+	EXPECT(!client_open(cx, site, &client));
+	EXPECT(!qrt_write(cx, client->stream, text, (size_t)n + BIG_BODY));
+	EXPECT(!client_reply(cx, client, false, &reply));
+	EXPECT(reply.status == 201);
+	EXPECT(reply.body_len == BIG_BODY);
+	EXPECT(memcmp(reply.body, text + n, BIG_BODY) == 0);
+	client_take(client, &reply);
+	EXPECT(!ask(cx, client, GET("/big"), &reply));
+	EXPECT(reply.body_len == BIG_BODY);
+	EXPECT(reply.body[0] == 'b' && reply.body[BIG_BODY - 1] == 'b');
+	client_close(cx, &client);
+	free(text);
+	return QRT_OK;
+}
+
+static void large_bodies_go_both_ways(void **state)
+{
+	(void)state;
+	run_on_each(big_bodies, NULL);
+}
+
+static enum qrt_err awaits_continue(struct qrt_cx *cx, struct site *site)
+{
+	struct client *client;
+	struct reply reply;
+
+	EXPECT(!client_open(cx, site, &client));
+	EXPECT(!client_send(cx, client,
+			    "POST /echo/1 HTTP/1.1\r\n" HOST
+			    "Expect: 100-continue\r\nContent-Length: 2\r\n\r\n"));
+	EXPECT(!client_reply(cx, client, true, &reply));
+	EXPECT(reply.status == 100);
+	EXPECT(!client_send(cx, client, "ab"));
+	EXPECT(!client_reply(cx, client, false, &reply));
+	EXPECT(reply.status == 201);
+	EXPECT(body_is(&reply, "ab"));
+	client_close(cx, &client);
+	return QRT_OK;
+}
+
+static void who_expects_100_is_told_to_go_on(void **state)
+{
+	(void)state;
+	run_on_each(awaits_continue, NULL);
+}
+
+static enum qrt_err old_protocol(struct qrt_cx *cx, struct site *site)
+{
+	struct client *client;
+	struct reply reply;
+
+	EXPECT(!client_open(cx, site, &client));
+	EXPECT(!ask(cx, client, "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", &reply));
+	EXPECT(reply.status == 200);
+	EXPECT(head_has(&reply, "Connection", "keep-alive"));
+	client_take(client, &reply);
+	EXPECT(!ask(cx, client, "GET / HTTP/1.0\r\n\r\n", &reply));
+	EXPECT(body_is(&reply, "hello"));
+	client_take(client, &reply);
+	EXPECT(client_fill(cx, client) == QRT_EEOF);
+	client_close(cx, &client);
+	return QRT_OK;
+}
+
+static void http_1_0_closes_unless_it_asks_to_stay(void **state)
+{
+	(void)state;
+	run_on_each(old_protocol, NULL);
+}
+
+static enum qrt_err asks_to_close(struct qrt_cx *cx, struct site *site)
+{
+	struct reply reply;
+
+	EXPECT(!ask_once(cx, site, "GET / HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n", &reply));
+	EXPECT(reply.status == 200);
+	EXPECT(reply.close);
+	return QRT_OK;
+}
+
+static void who_asks_to_close_is_closed(void **state)
+{
+	(void)state;
+	run_on_each(asks_to_close, NULL);
+}
+
+static enum qrt_err third_is_last(struct qrt_cx *cx, struct site *site)
+{
+	struct client *client;
+	struct reply reply;
+
+	EXPECT(!client_open(cx, site, &client));
+	for (int i = 1; i <= 3; i++) {
+		EXPECT(!ask(cx, client, GET("/"), &reply));
+		EXPECT(reply.status == 200);
+		EXPECT(reply.close == (i == 3));
+		client_take(client, &reply);
+	}
+	EXPECT(client_fill(cx, client) == QRT_EEOF);
+	client_close(cx, &client);
+	return QRT_OK;
+}
+
+static void a_connection_may_ask_so_many_times(void **state)
+{
+	const struct qrt_http_server_options opts = {.requests_per_connection = 3};
+
+	(void)state;
+	run_on_each(third_is_last, &opts);
+}
+
+static enum qrt_err one_too_many(struct qrt_cx *cx, struct site *site)
+{
+	struct qrt_http_stats stats;
+	struct client *clients[2];
+	struct reply reply;
+
+	for (size_t i = 0; i < 2; i++) {
+		EXPECT(!client_open(cx, site, &clients[i]));
+		EXPECT(!ask(cx, clients[i], GET("/"), &reply));
+		EXPECT(reply.status == 200);
+		client_take(clients[i], &reply);
+	}
+	EXPECT(!ask_once(cx, site, GET("/"), &reply));
+	EXPECT(reply.status == 503);
+	EXPECT(reply.close);
+	qrt_http_server_stats(site->server, &stats);
+	EXPECT(stats.connections_live == 2);
+	EXPECT(!ask(cx, clients[0], GET("/"), &reply));
+	EXPECT(reply.status == 200);
+	client_close(cx, &clients[0]);
+	client_close(cx, &clients[1]);
+	return QRT_OK;
+}
+
+static void a_connection_too_many_is_503(void **state)
+{
+	const struct qrt_http_server_options opts = {.connections_max = 2};
+
+	(void)state;
+	run_on_each(one_too_many, &opts);
+}
+
+static enum qrt_err late_handler(struct qrt_cx *cx, struct site *site)
+{
+	struct qrt_http_stats stats;
+	struct reply reply;
+
+	EXPECT(!ask_once(cx, site, GET("/wait"), &reply));
+	EXPECT(reply.status == 503);
+	EXPECT(reply.close);
+	EXPECT(site->wait_result == QRT_ETIMEDOUT);
+	EXPECT(strcmp(site->last_detail, "the request took too long") == 0);
+	qrt_http_server_stats(site->server, &stats);
+	EXPECT(stats.status[5] == 1);
+	EXPECT(stats.in_flight == 0);
+	return QRT_OK;
+}
+
+static void a_handler_past_its_deadline_is_503(void **state)
+{
+	const struct qrt_http_server_options opts = {.request_deadline_ns = 20 * QRT_MS};
+
+	(void)state;
+	run_on_each(late_handler, &opts);
+}
+
+static enum qrt_err slow_head(struct qrt_cx *cx, struct site *site)
+{
+	struct client *client;
+	struct reply reply;
+
+	/* Who says nothing at all is closed without a word. */
+	EXPECT(!client_open(cx, site, &client));
+	EXPECT(client_fill(cx, client) == QRT_EEOF);
+	EXPECT(client->n == 0);
+	client_close(cx, &client);
+	EXPECT(!client_open(cx, site, &client));
+	EXPECT(!client_send(cx, client, "GET / HTTP/1.1\r\nHo"));
+	EXPECT(!client_reply(cx, client, false, &reply));
+	EXPECT(reply.status == 408);
+	EXPECT(reply.close);
+	client_close(cx, &client);
+	return QRT_OK;
+}
+
+static void a_head_that_does_not_come_is_408(void **state)
+{
+	const struct qrt_http_server_options opts = {.header_timeout_ns = 100 * QRT_MS};
+
+	(void)state;
+	run_on_each(slow_head, &opts);
+}
+
+static enum qrt_err slow_body(struct qrt_cx *cx, struct site *site)
+{
+	struct client *client;
+	struct reply reply;
+
+	EXPECT(!client_open(cx, site, &client));
+	EXPECT(!client_send(cx, client,
+			    "POST /echo/1 HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nab"));
+	EXPECT(!client_reply(cx, client, false, &reply));
+	EXPECT(reply.status == 408);
+	client_close(cx, &client);
+	return QRT_OK;
+}
+
+static void a_body_that_does_not_come_is_408(void **state)
+{
+	const struct qrt_http_server_options opts = {.request_deadline_ns = 30 * QRT_MS};
+
+	(void)state;
+	run_on_each(slow_body, &opts);
+}
+
+static enum qrt_err goes_idle(struct qrt_cx *cx, struct site *site)
+{
+	struct qrt_http_stats stats;
+	struct client *client;
+	struct reply reply;
+
+	EXPECT(!client_open(cx, site, &client));
+	EXPECT(!ask(cx, client, GET("/"), &reply));
+	client_take(client, &reply);
+	EXPECT(client_fill(cx, client) == QRT_EEOF);
+	EXPECT(client->n == 0);
+	qrt_http_server_stats(site->server, &stats);
+	EXPECT(stats.connections_live == 0);
+	client_close(cx, &client);
+	return QRT_OK;
+}
+
+static void an_idle_connection_is_closed(void **state)
+{
+	const struct qrt_http_server_options opts = {.idle_timeout_ns = 30 * QRT_MS};
+
+	(void)state;
+	run_on_each(goes_idle, &opts);
+}
+
+static enum qrt_err peer_leaves(struct qrt_cx *cx, struct site *site)
+{
+	struct qrt_http_stats stats;
+	struct client *client;
+	struct reply reply;
+
+	/* In the middle of a head, of a body, and while the handler works. */
+	EXPECT(!client_open(cx, site, &client));
+	EXPECT(!client_send(cx, client, "GET / HT"));
+	client_close(cx, &client);
+	EXPECT(!client_open(cx, site, &client));
+	EXPECT(!client_send(cx, client, "POST / HTTP/1.1\r\n" HOST "Content-Length: 9\r\n\r\nab"));
+	client_close(cx, &client);
+	EXPECT(!client_open(cx, site, &client));
+	EXPECT(!client_send(cx, client, GET("/wait")));
+	EXPECT(!qrt__event_wait(cx, &site->entered, QRT_NO_DEADLINE));
+	client_close(cx, &client);
+	EXPECT(!ask_once(cx, site, GET("/"), &reply));
+	qrt__event_set(&site->release);
+	EXPECT(!ask_once(cx, site, GET("/"), &reply));
+	EXPECT(reply.status == 200);
+	EXPECT(!qrt_http_server_drain(cx, site->server));
+	qrt_http_server_stats(site->server, &stats);
+	EXPECT(stats.connections == 5);
+	EXPECT(stats.connections_live == 0);
+	EXPECT(stats.in_flight == 0);
+	EXPECT(stats.requests == 3);
+	return QRT_OK;
+}
+
+static void a_peer_may_leave_at_any_time(void **state)
+{
+	const struct qrt_http_server_options opts = {.linger_ns = QRT_MS};
+
+	(void)state;
+	run_on_each(peer_leaves, &opts);
+}
+
+/* --- many at once -------------------------------------------------------------------------- */
+
+static enum qrt_err visitor(struct qrt_cx *cx, void *arg)
+{
+	struct site *site = arg;
+	struct client *client;
+	struct reply reply;
+
+	EXPECT(!client_open(cx, site, &client));
+	for (int i = 0; i < 10; i++) {
+		EXPECT(!ask(cx, client, i % 2 ? GET("/") : GET("/nowhere"), &reply));
+		EXPECT(reply.status == (i % 2 ? 200 : 404));
+		client_take(client, &reply);
+	}
+	client_close(cx, &client);
+	return QRT_OK;
+}
+
+static enum qrt_err crowd(struct qrt_cx *cx, struct site *site)
+{
+	struct qrt_http_stats stats;
+	struct qrt_region *region;
+	enum qrt_err err = qrt_region_open(cx, QRT_FAIL_FAST, &region);
+
+	for (int i = 0; i < 40 && !err; i++) {
+		err = qrt_spawn(region, visitor, site);
+	}
+	EXPECT(!qrt_region_close(cx, &region, err));
+	EXPECT(!qrt_http_server_drain(cx, site->server));
+	qrt_http_server_stats(site->server, &stats);
+	EXPECT(stats.connections == 40);
+	EXPECT(stats.requests == 400);
+	EXPECT(stats.status[2] == 200);
+	EXPECT(stats.status[4] == 200);
+	EXPECT(stats.connections_live == 0);
+	return QRT_OK;
+}
+
+static void many_connections_are_served_at_once(void **state)
+{
+	(void)state;
+	run_on_each(crowd, NULL);
+}
+
+/* --- draining ------------------------------------------------------------------------------ */
+
+struct drainer {
+	struct site *site;
+	enum qrt_err result;
+	struct qrt__event begun;
+	bool done;
+};
+
+static enum qrt_err drain_task(struct qrt_cx *cx, void *arg)
+{
+	struct drainer *drainer = arg;
+
+	qrt__event_set(&drainer->begun);
+	drainer->result = qrt_http_server_drain(cx, drainer->site->server);
+	drainer->done = true;
+	return QRT_OK;
+}
+
+/* The body of the next scenario, while a drain is under way in @region. */
+static enum qrt_err during_drain(struct qrt_cx *cx, struct site *site, struct client **clients,
+				 struct drainer *drainer)
+{
+	struct reply reply;
+
+	EXPECT(!qrt__event_wait(cx, &drainer->begun, QRT_NO_DEADLINE));
+	EXPECT(!drainer->done);
+	/* The idle one may ask once more. */
+	EXPECT(!ask(cx, clients[0], GET("/"), &reply));
+	EXPECT(reply.status == 200);
+	EXPECT(reply.close);
+	client_take(clients[0], &reply);
+	EXPECT(client_fill(cx, clients[0]) == QRT_EEOF);
+	/* The one in flight is answered. */
+	EXPECT(!drainer->done);
+	qrt__event_set(&site->release);
+	EXPECT(!client_reply(cx, clients[1], false, &reply));
+	EXPECT(reply.status == 200);
+	EXPECT(body_is(&reply, "released"));
+	EXPECT(reply.close);
+	/* The one that stays silent is closed after the linger. */
+	EXPECT(client_fill(cx, clients[2]) == QRT_EEOF);
+	EXPECT(clients[2]->n == 0);
+	client_close(cx, &clients[1]);
+	return QRT_OK;
+}
+
+static enum qrt_err drains(struct qrt_cx *cx, struct site *site)
+{
+	struct drainer drainer = {.site = site, .result = QRT_EFAILED};
+	struct client *clients[4];
+	struct qrt_region *region;
+	struct qrt_http_stats stats;
+	struct reply reply;
+	enum qrt_err err;
+
+	qrt__event_init(&drainer.begun);
+	for (size_t i = 0; i < 3; i++) {
+		EXPECT(!client_open(cx, site, &clients[i]));
+		EXPECT(!ask(cx, clients[i], GET("/"), &reply));
+		client_take(clients[i], &reply);
+	}
+	EXPECT(!client_send(cx, clients[1], GET("/wait")));
+	EXPECT(!qrt__event_wait(cx, &site->entered, QRT_NO_DEADLINE));
+	EXPECT(!qrt_region_open(cx, QRT_FAIL_FAST, &region));
+	err = qrt_spawn(region, drain_task, &drainer);
+	err = err ? err : during_drain(cx, site, clients, &drainer);
+	qrt__event_set(&site->release);
+	EXPECT(!qrt_region_close(cx, &region, err));
+	EXPECT(drainer.result == QRT_OK);
+	qrt_http_server_stats(site->server, &stats);
+	EXPECT(stats.connections_live == 0);
+	EXPECT(stats.in_flight == 0);
+	EXPECT(stats.requests == 5);
+	EXPECT(stats.status[2] == 5);
+	/* The socket stayed open: who comes now waits, and is served after the resume. */
+	EXPECT(!client_open(cx, site, &clients[3]));
+	EXPECT(!client_send(cx, clients[3], GET("/")));
+	EXPECT(!qrt_http_server_resume(cx, site->server));
+	EXPECT(!client_reply(cx, clients[3], false, &reply));
+	EXPECT(reply.status == 200);
+	EXPECT(!reply.close);
+	client_close(cx, &clients[3]);
+	client_close(cx, &clients[0]);
+	client_close(cx, &clients[2]);
+	return QRT_OK;
+}
+
+static void a_drain_answers_what_it_has_taken_and_loses_nobody(void **state)
+{
+	const struct qrt_http_server_options opts = {.linger_ns = 200 * QRT_MS};
+
+	(void)state;
+	run_on_each(drains, &opts);
+}
+
+static enum qrt_err drain_in_vain(struct qrt_cx *cx, struct site *site)
+{
+	const struct qrt_region_options opts = {.deadline_ns = qrt_deadline_in(cx, 30 * QRT_MS)};
+	struct qrt_region *region;
+	struct client *client;
+	struct reply reply;
+	enum qrt_err err;
+
+	EXPECT(!client_open(cx, site, &client));
+	EXPECT(!client_send(cx, client, GET("/wait")));
+	EXPECT(!qrt__event_wait(cx, &site->entered, QRT_NO_DEADLINE));
+	EXPECT(!qrt_region_open_with(cx, &opts, &region));
+	err = qrt_http_server_drain(qrt_region_cx(region), site->server);
+	QRT_IGNORE(qrt_region_close(cx, &region, QRT_OK), "nothing runs in it");
+	EXPECT(err == QRT_ETIMEDOUT);
+	EXPECT(strcmp(qrt_detail(cx), "http server: connections are left") == 0);
+	qrt__event_set(&site->release);
+	EXPECT(!client_reply(cx, client, false, &reply));
+	EXPECT(reply.status == 200);
+	EXPECT(reply.close);
+	client_close(cx, &client);
+	EXPECT(!qrt_http_server_drain(cx, site->server));
+	return QRT_OK;
+}
+
+static void a_drain_past_its_deadline_says_so_and_cuts_nobody_off(void **state)
+{
+	const struct qrt_http_server_options opts = {.linger_ns = QRT_MS};
+
+	(void)state;
+	run_on_each(drain_in_vain, &opts);
+}
+
+static enum qrt_err closes_under_work(struct qrt_cx *cx, struct site *site)
+{
+	struct client *idle, *fresh, *waiting;
+	struct reply reply;
+
+	EXPECT(!client_open(cx, site, &idle));
+	EXPECT(!ask(cx, idle, GET("/"), &reply));
+	client_take(idle, &reply);
+	EXPECT(!client_open(cx, site, &fresh));
+	EXPECT(!client_open(cx, site, &waiting));
+	EXPECT(!client_send(cx, waiting, GET("/wait")));
+	EXPECT(!qrt__event_wait(cx, &site->entered, QRT_NO_DEADLINE));
+	qrt_http_server_close(cx, &site->server);
+	EXPECT(!site->server);
+	EXPECT(site->wait_result == QRT_ECANCELED);
+	EXPECT(client_fill(cx, idle) != QRT_OK);
+	EXPECT(client_fill(cx, fresh) != QRT_OK);
+	client_close(cx, &idle);
+	client_close(cx, &fresh);
+	client_close(cx, &waiting);
+	EXPECT(client_open(cx, site, &fresh) == QRT_ECONNREFUSED);
+	return QRT_OK;
+}
+
+static void close_cancels_the_handlers_and_waits_for_them(void **state)
+{
+	(void)state;
+	run_on_each(closes_under_work, NULL);
+}
+
+/* What comes after the cancel may itself be cancelled: it only cleans up. */
+static enum qrt_err cancelled_home(struct qrt_cx *cx, struct site *site)
+{
+	struct client *idle, *waiting;
+	struct reply reply;
+
+	EXPECT(!client_open(cx, site, &idle));
+	EXPECT(!ask(cx, idle, GET("/"), &reply));
+	EXPECT(!client_open(cx, site, &waiting));
+	EXPECT(!client_send(cx, waiting, GET("/wait")));
+	EXPECT(!qrt__event_wait(cx, &site->entered, QRT_NO_DEADLINE));
+	qrt_region_cancel(site->home, QRT_CANCEL_USER, "test");
+	qrt_http_server_close(cx, &site->server);
+	EXPECT(site->wait_result == QRT_ECANCELED);
+	client_close(cx, &idle);
+	client_close(cx, &waiting);
+	return QRT_OK;
+}
+
+static void a_cancelled_home_ends_the_server(void **state)
+{
+	(void)state;
+	run_on_each(cancelled_home, NULL);
+}
+
+static enum qrt_err bad_options(struct qrt_cx *cx, struct site *site)
+{
+	struct qrt_http_server_options opts = {0};
+	struct qrt_http_server *none = NULL;
+	struct qrt_region *home;
+	uint16_t port;
+	int fd;
+
+	(void)site;
+	EXPECT(!qrt_region_open(cx, QRT_FAIL_FAST, &home));
+	EXPECT(!qrt_socket_listen(cx, "127.0.0.1", 0, &fd, &port));
+	EXPECT(qrt_http_server_open(cx, home, fd, &opts, &none) == QRT_EINVAL);
+	EXPECT(strcmp(qrt_detail(cx), "http server: no handler") == 0);
+	EXPECT(!none);
+	qrt_http_server_close(cx, &none);
+	return qrt_region_close(cx, &home, QRT_OK);
+}
+
+static void a_server_without_a_handler_is_refused(void **state)
+{
+	(void)state;
+	run_on_each(bad_options, NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(one_connection_asks_many_times),
+	    cmocka_unit_test(the_handler_sees_the_request_as_it_was_sent),
+	    cmocka_unit_test(pipelined_requests_are_answered_in_order),
+	    cmocka_unit_test(a_request_may_come_byte_by_byte),
+	    cmocka_unit_test(what_no_route_has_is_404_or_405),
+	    cmocka_unit_test(head_and_204_have_no_body),
+	    cmocka_unit_test(a_failed_or_panicked_handler_is_500_and_tells_nothing),
+	    cmocka_unit_test(a_broken_request_is_refused_and_the_connection_closed),
+	    cmocka_unit_test(a_body_never_becomes_a_request),
+	    cmocka_unit_test(a_long_request_line_is_414_and_long_headers_are_431),
+	    cmocka_unit_test(large_bodies_go_both_ways),
+	    cmocka_unit_test(who_expects_100_is_told_to_go_on),
+	    cmocka_unit_test(http_1_0_closes_unless_it_asks_to_stay),
+	    cmocka_unit_test(who_asks_to_close_is_closed),
+	    cmocka_unit_test(a_connection_may_ask_so_many_times),
+	    cmocka_unit_test(a_connection_too_many_is_503),
+	    cmocka_unit_test(a_handler_past_its_deadline_is_503),
+	    cmocka_unit_test(a_head_that_does_not_come_is_408),
+	    cmocka_unit_test(a_body_that_does_not_come_is_408),
+	    cmocka_unit_test(an_idle_connection_is_closed),
+	    cmocka_unit_test(a_peer_may_leave_at_any_time),
+	    cmocka_unit_test(many_connections_are_served_at_once),
+	    cmocka_unit_test(a_drain_answers_what_it_has_taken_and_loses_nobody),
+	    cmocka_unit_test(a_drain_past_its_deadline_says_so_and_cuts_nobody_off),
+	    cmocka_unit_test(close_cancels_the_handlers_and_waits_for_them),
+	    cmocka_unit_test(a_cancelled_home_ends_the_server),
+	    cmocka_unit_test(a_server_without_a_handler_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
