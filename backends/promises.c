@@ -26,8 +26,6 @@
 	  "best effort", "yes", "yes", "best effort")                                              \
 	X("http-server", "who parses HTTP", "libevent's evhttp", "qrt over streams (llhttp)",      \
 	  "qrt over streams (llhttp)", "qrt over streams (llhttp)")                                \
-	X("request-line-limit", "a request line over the limit is answered", "431", "414", "414",  \
-	  "414")                                                                                   \
 	X("protocol-fault-body", "the body of an answer to what is not proper HTTP",               \
 	  "libevent's own page, in part", "the application's", "the application's",                \
 	  "the application's")                                                                     \

@@ -54,19 +54,11 @@ static bool by_config(const struct qy_config *config, const char *component,
 		      struct qy_assignment *ret_assignment, char *ret_problem)
 {
 	const char *source = source_of(config, component);
-	char key[64], places[QY_CLI_PLACE_LIST_SIZE], backend[32];
-	const char *value, *percent;
+	char key[64], places[QY_CLI_PLACE_LIST_SIZE];
+	const char *backend;
 
 	key_of(component, key);
-	value = qy_config_str(config, key);
-	percent = strchr(value, ':');
-	if (percent != NULL && strcmp(percent, ":100") != 0) {
-		snprintf(ret_problem, QY_ASSIGN_PROBLEM_SIZE,
-			 "%s (%.300s): a share of the work is not supported yet; give the backend"
-			 " alone", key, source);
-		return false;
-	}
-	snprintf(backend, sizeof(backend), "%.*s", (int)strcspn(value, ":"), value);
+	backend = qy_config_str(config, key);
 	if (!qy_cli_place_known(backend)) {
 		/* The default names a backend that not every build has. */
 		if (strcmp(source, "default") != 0) {
@@ -76,7 +68,7 @@ static bool by_config(const struct qy_config *config, const char *component,
 				 key, source, backend, places);
 			return false;
 		}
-		snprintf(backend, sizeof(backend), "%s", qy_cli_place_own());
+		backend = qy_cli_place_own();
 	}
 	qy_text_cut(ret_assignment->backend, sizeof(ret_assignment->backend), backend);
 	qy_text_cut(ret_assignment->reason, sizeof(ret_assignment->reason), source);

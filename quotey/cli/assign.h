@@ -22,8 +22,7 @@ struct qy_assignment {
 
 /*
  * What @config says about every component, in their order. False: ret_problem
- * (QY_ASSIGN_PROBLEM_SIZE bytes) names a backend that is not in this build, or a share of work,
- * which nothing can honour yet.
+ * (QY_ASSIGN_PROBLEM_SIZE bytes) names a backend that is not in this build.
  */
 bool qy_assign_by_config(const struct qy_config *config,
 			 struct qy_assignment ret_assignments[QY_CLI_COMPONENTS_MAX],

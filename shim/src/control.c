@@ -62,7 +62,8 @@ struct qrt_control {
 	size_t n_routes;
 	void *app;
 	uint16_t port;
-	struct place place; /* with the picked port */
+	bool loopback;
+	struct place place; /* with the picked port: for the opener and the closer only */
 	size_t token_len;
 	unsigned char token[TOKEN_MAX + 1]; /* zero padded: compared whole */
 
@@ -254,7 +255,7 @@ static int check_guard(const struct qrt_control *control, struct mg_connection *
 	static const char scheme[] = "Bearer ";
 	const char *auth;
 
-	if (guard == QRT_CONTROL_OPEN || (guard == QRT_CONTROL_READ && control->place.loopback)) {
+	if (guard == QRT_CONTROL_OPEN || (guard == QRT_CONTROL_READ && control->loopback)) {
 		return 0;
 	}
 	if (control->token_len == 0) {
@@ -602,6 +603,7 @@ static struct qrt_control *control_new(const struct qrt_control_options *opts,
 	control->routes = opts->routes;
 	control->n_routes = opts->n_routes;
 	control->app = opts->app;
+	control->loopback = place->loopback;
 	control->place = *place;
 	control->places = opts->threads != 0 ? opts->threads : THREADS_DEFAULT;
 	if (opts->token != NULL) {

@@ -318,13 +318,14 @@ enum qrt__trace_step {
 
 /* --- sockets: streams, listeners and signal sets over a driver's net ------------------------- */
 
-/* Embedded first in qrt_stream, qrt_listener and qrt_signals. */
+/* First member of qrt_stream, qrt_listener and qrt_signals: freed with free(socket). */
 struct qrt__socket {
 	struct qrt_runtime *rt;
 	int fd;
 	unsigned armed;		  /* enum qrt__io the driver watches */
 	bool dry;		  /* the last read was short: wait before trying again */
-	bool closed;
+	bool closed;		  /* freed when its last user is gone */
+	unsigned users;		  /* tasks inside a wait for it, resumed or not */
 	struct qrt__wait *reader; /* who waits to read (or accept), or NULL */
 	struct qrt__wait *writer;
 	void *net;		  /* the net implementation's */
@@ -332,10 +333,13 @@ struct qrt__socket {
 
 /* Takes over @fd (closes it on failure). */
 enum qrt_err qrt__socket_open(struct qrt__socket *socket, struct qrt_runtime *rt, int fd);
-/* Parks until @io can be tried again. EBUSY: somebody waits for it already. */
+/*
+ * Parks until @io can be tried again. EBUSY: somebody waits for it already. After ECLOSED the
+ * socket may be gone.
+ */
 enum qrt_err qrt__socket_wait(struct qrt_cx *cx, struct qrt__socket *socket, enum qrt__io io,
 			      enum qrt__wait_kind kind);
-/* Who waits gets ECLOSED. */
+/* Who waits, or was woken and has not run yet, gets ECLOSED. Frees the socket, now or then. */
 void qrt__socket_close(struct qrt__socket *socket);
 /* From the driver's poll: @io can be done now. */
 void qrt__socket_ready(struct qrt__socket *socket, unsigned io);

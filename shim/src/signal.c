@@ -61,7 +61,6 @@ void qrt_signal_close(struct qrt_cx *cx, struct qrt_signals **signals)
 	(void)cx;
 	if (*signals) {
 		qrt__socket_close(&(*signals)->socket);
-		free(*signals);
 		*signals = NULL;
 	}
 }

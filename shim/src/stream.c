@@ -103,7 +103,16 @@ enum qrt_err qrt__socket_wait(struct qrt_cx *cx, struct qrt__socket *socket, enu
 	qrt__wait_init(&wait, cx, kind, socket, io == QRT__IO_READ ? abort_reader : abort_writer);
 	*slot = &wait;
 	arm(socket, socket->armed | io);
-	return qrt__park(cx, &wait, QRT_NO_DEADLINE);
+	socket->users++;
+	enum qrt_err err = qrt__park(cx, &wait, QRT_NO_DEADLINE);
+	socket->users--;
+	if (!socket->closed) {
+		return err;
+	}
+	if (socket->users == 0) {
+		free(socket);
+	}
+	return QRT_ECLOSED;
 }
 
 void qrt__socket_close(struct qrt__socket *socket)
@@ -114,6 +123,9 @@ void qrt__socket_close(struct qrt__socket *socket)
 	wake(&socket->writer, QRT_ECLOSED);
 	net_of(rt)->close(socket);
 	QRT__COUNT(rt->streams_live, -1);
+	if (socket->users == 0) {
+		free(socket);
+	}
 }
 
 static enum qrt_err enter(struct qrt_cx *cx)
@@ -211,7 +223,6 @@ void qrt_listener_close(struct qrt_cx *cx, struct qrt_listener **listener)
 	(void)cx;
 	if (*listener) {
 		qrt__socket_close(&(*listener)->socket);
-		free(*listener);
 		*listener = NULL;
 	}
 }
@@ -343,7 +354,6 @@ void qrt_stream_close(struct qrt_cx *cx, struct qrt_stream **stream)
 	(void)cx;
 	if (*stream) {
 		qrt__socket_close(&(*stream)->socket);
-		free(*stream);
 		*stream = NULL;
 	}
 }

@@ -86,7 +86,7 @@ finish() {
 	[ -z "$1" ] || kill "-$1" "$pid"
 	out=$(timeout 90 cat <&3)
 	err=$(timeout 90 cat <&4)
-	wait "$pid"
+	{ wait "$pid"; } 2>/dev/null # without the shell's word on how it ended
 	rc=$?
 	pid=
 	exec 3<&- 4<&-
@@ -101,11 +101,11 @@ await() {
 }
 # http PORT METHOD PATH [BODY]: sets status and body; status is empty when there is no answer.
 http() {
-	local answer
+	local answer content=${4-}
 	status= body=
 	exec 5<>"/dev/tcp/127.0.0.1/$1" || return 1
 	printf '%s %s HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s' \
-		"$2" "$3" "${key-}" "${#4}" "$4" >&5 2>/dev/null
+		"$2" "$3" "${key-}" "${#content}" "$content" >&5 2>/dev/null
 	answer=$(timeout 60 cat <&5 2>/dev/null)
 	exec 5<&- 5>&-
 	status=${answer#HTTP/1.1 } status=${status%%[!0-9]*}
@@ -392,7 +392,7 @@ is "$backend" legacy 'the kill file outranks everything'
 finish TERM
 like "$err" 'kill\.now' 'and is named'
 run start --set runtime.server=region:30
-fails 2 config_validation 'runtime\.server.*share' 'start refuses a share'
+fails 2 config_validation 'runtime\.server.*percentages' 'start refuses a share of the work'
 
 # --- HUP -----------------------------------------------------------------------------------
 

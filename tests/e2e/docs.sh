@@ -14,7 +14,7 @@ documents="README.md ARCHITECTURE.md CHANGELOG.md shim/README.md backends/README
 
 scratch=$(mktemp -d)
 log=$scratch/log
-demo_pid= job=
+demo_pid= job= WEB= CONTROL= KEY=
 
 finish() {
 	local status=$?
@@ -159,6 +159,7 @@ why_skipped() { # KIND FILE
 
 run_block() { # KIND FILE
 	local line
+	[ -s "$2" ] || { complain "an empty block"; return 1; }
 	case $1 in
 	sh)
 		cd "$doc_scratch" || return 1
@@ -180,7 +181,7 @@ run_block() { # KIND FILE
 split() { # FILE PREFIX
 	awk -v prefix="$2" '
 		/^```/ && inside { inside = 0; close(out); next }
-		/^```/ { inside = 1; out = prefix ++count; printf "" >out
+		/^```/ { inside = 1; count++; out = prefix count; printf "" >out
 			print count ":" NR ":" substr($0, 4); next }
 		inside { print >out }' "$1"
 }
@@ -197,7 +198,8 @@ check_name() {
 		[ -e "$top_srcdir/$word" ] || [ -e "$top_builddir/$word" ] || complain "no such file: $word"
 		;;
 	--with-* | --enable-*)
-		grep -qF -e "${1%%=*}" "$scratch/configure.help" || complain "configure knows no $1"
+		# shellcheck disable=SC2086
+		configure $1
 		;;
 	"quotey "[a-z]*)
 		words=$(grep -oE '^quotey( [a-z]+( |$)){1,2}' <<<"$1 " | sed 's/^quotey//')

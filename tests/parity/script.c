@@ -129,6 +129,7 @@ const struct parity_raw parity_raws[] = {
      "POST /api/v1/quotes HTTP/1.1\r\nHost: a\r\nContent-Length: 2097153\r\n\r\n", 0, "", 413},
     {"B158 headers over 64 KiB", "GET /api/v1/quotes HTTP/1.1\r\nHost: a\r\nX-Long: ", 70000,
      "\r\n\r\n", 431},
+    {"a request line over 8 KiB", "GET /", 9000, " HTTP/1.1\r\nHost: a\r\n\r\n", 414},
     {"not HTTP at all", "hello\r\n\r\n", 0, "", 400},
     {"both length and chunked",
      "POST /api/v1/quotes HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n"

@@ -903,7 +903,6 @@ static const char *own_answer(const char *key)
 {
 	static const char *const own[][2] = {
 	    {"http-server", "qrt over streams (llhttp)"},
-	    {"request-line-limit", "414"},
 	    {"protocol-fault-body", "the application's"},
 	    {"deterministic", "yes"},
 	};
