@@ -35,9 +35,13 @@ static void on_wake(uv_async_t *async)
 	(void)async;
 }
 
+/*
+ * uv_run fires timers that are due before it polls, and would then poll
+ * without a timeout, as none is left: stopping makes that poll return at once.
+ */
 static void on_timer(uv_timer_t *timer)
 {
-	(void)timer;
+	uv_stop(timer->loop);
 }
 
 static enum qrt_err driver_open(struct qrt_runtime *rt, uint64_t seed, char *ret_detail)

@@ -12,7 +12,7 @@
 #define QY_CLI_COMPONENTS_MAX 2
 extern const char *const qy_cli_components[QY_CLI_COMPONENTS_MAX];
 
-#define QY_ASSIGN_REASON_SIZE  128
+#define QY_ASSIGN_REASON_SIZE 128
 #define QY_ASSIGN_PROBLEM_SIZE 512
 
 struct qy_assignment {

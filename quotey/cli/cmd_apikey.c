@@ -72,9 +72,9 @@ int qy_cmd_apikey_create(struct qy_cli *cli)
 {
 	const char *name = NULL, *scopes = NULL, *rep = NULL, *rate = NULL, *expires = NULL;
 	const struct qy_cli_option options[] = {
-		{.name = "--name", .value = &name},	  {.name = "--scopes", .value = &scopes},
-		{.name = "--rep", .value = &rep},	  {.name = "--rate", .value = &rate},
-		{.name = "--expires", .value = &expires},
+	    {.name = "--name", .value = &name},	      {.name = "--scopes", .value = &scopes},
+	    {.name = "--rep", .value = &rep},	      {.name = "--rate", .value = &rate},
+	    {.name = "--expires", .value = &expires},
 	};
 	struct qy_apikey spec = {0};
 	int code = qy_cli_args(cli, options, sizeof(options) / sizeof(options[0]), 0);
@@ -100,8 +100,8 @@ int qy_cmd_apikey_create(struct qy_cli *cli)
 		code = take_text(cli, "--rep", rep, sizeof(spec.rep_id), spec.rep_id);
 	}
 	if (code == 0) {
-		code = take_text(cli, "--expires", expires, sizeof(spec.expires_at),
-				 spec.expires_at);
+		code =
+		    take_text(cli, "--expires", expires, sizeof(spec.expires_at), spec.expires_at);
 	}
 	return code != 0 ? code : qy_cli_database_run(cli, QY_CLI_SCHEMA_NEWEST, create, &spec);
 }

@@ -39,8 +39,8 @@ int qy_cmd_migrate(struct qy_cli *cli)
 	const char *to = NULL;
 	const char *down = NULL;
 	const struct qy_cli_option options[] = {
-		{.name = "--to", .value = &to},
-		{.name = "--down", .value = &down},
+	    {.name = "--to", .value = &to},
+	    {.name = "--down", .value = &down},
 	};
 	struct migrate_args args = {0};
 	int code = qy_cli_args(cli, options, sizeof(options) / sizeof(options[0]), 0);

@@ -79,8 +79,8 @@ static void print_header(const struct qy_quote *quote)
 	print_field("flow", qy_flow_type_name(quote->flow_type));
 	snprintf(text, sizeof(text), "%u (state %u)", quote->version, quote->state_version);
 	print_field("version", text);
-	print_field("account", quote->account_name != NULL ? quote->account_name
-							   : quote->account_id);
+	print_field("account",
+		    quote->account_name != NULL ? quote->account_name : quote->account_id);
 	print_field("deal", quote->deal_id);
 	print_field("currency", quote->currency);
 	if (quote->term_months > 0) {
@@ -99,8 +99,8 @@ static void print_header(const struct qy_quote *quote)
 	print_field("updated", quote->updated_at);
 }
 
-static const char *const line_headings[] = {"#line",	 "product",   "#quantity", "#unit price",
-					    "source",	 "#discount", "#subtotal", "#total"};
+static const char *const line_headings[] = {"#line",  "product",   "#quantity", "#unit price",
+					    "source", "#discount", "#subtotal", "#total"};
 
 static void add_line(struct qy_cli_table *table, const struct qy_priced_line *line,
 		     const char *currency)
@@ -167,7 +167,7 @@ static void print_violations(const struct qy_violations *violations)
 
 /* --- list ---------------------------------------------------------------------------------- */
 
-static const char *const list_headings[] = {"quote", "status", "account", "#lines",
+static const char *const list_headings[] = {"quote",  "status",	  "account", "#lines",
 					    "#total", "currency", "created"};
 
 static int print_list(struct qy_cli *cli, const struct qy_quote_list *list)
@@ -225,10 +225,10 @@ int qy_cmd_quote_list(struct qy_cli *cli)
 {
 	const char *status = NULL, *account = NULL, *limit = NULL, *offset = NULL;
 	const struct qy_cli_option options[] = {
-		{.name = "--status", .value = &status},
-		{.name = "--account", .value = &account},
-		{.name = "--limit", .value = &limit},
-		{.name = "--offset", .value = &offset},
+	    {.name = "--status", .value = &status},
+	    {.name = "--account", .value = &account},
+	    {.name = "--limit", .value = &limit},
+	    {.name = "--offset", .value = &offset},
 	};
 	struct qy_quote_filter filter = {.limit = 20};
 	int code = qy_cli_args(cli, options, sizeof(options) / sizeof(options[0]), 0);
@@ -271,7 +271,8 @@ static int take_id(struct qy_cli *cli, char ret_id[QY_QUOTE_ID_SIZE])
 	if (code == 0 && qy_quote_id_normalize(cli->words[0], ret_id) != QY_OK) {
 		code = qy_cli_fail(cli, QY_CLI_CONFIG,
 				   "\"%s\" is no quote id: 3 to 64 of A-Z a-z 0-9 _ -, the first a"
-				   " letter or digit", cli->words[0]);
+				   " letter or digit",
+				   cli->words[0]);
 	}
 	return code;
 }

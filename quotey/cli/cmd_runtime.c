@@ -27,8 +27,8 @@ static int print_table(struct qy_cli *cli, struct qy_cli_table *table)
 
 /* --- status and history -------------------------------------------------------------------- */
 
-static const char *const status_headings[] = {"component", "backend", "previous", "#in flight",
-					      "#moves",	   "state"};
+static const char *const status_headings[] = {"component",  "backend", "previous",
+					      "#in flight", "#moves",  "state"};
 
 static int print_status(struct qy_cli *cli, const struct qy_doc *doc)
 {
@@ -52,9 +52,9 @@ static int print_status(struct qy_cli *cli, const struct qy_doc *doc)
 	return print_table(cli, &table);
 }
 
-static const char *const history_headings[] = {"#seq",	"at",	"component", "from",	   "to",
-					       "actor", "#ms", "#in flight", "#stragglers",
-					       "outcome", "reason", "detail"};
+static const char *const history_headings[] = {"#seq",	      "at",	 "component", "from",
+					       "to",	      "actor",	 "#ms",	      "#in flight",
+					       "#stragglers", "outcome", "reason",    "detail"};
 
 static int print_history(struct qy_cli *cli, const struct qy_doc *doc)
 {
@@ -74,9 +74,8 @@ static int print_history(struct qy_cli *cli, const struct qy_doc *doc)
 		qy_cli_table_format(&table, "%" PRId64,
 				    qy_cli_doc_number(move, "in_flight_at_flip"));
 		qy_cli_table_format(&table, "%" PRId64, qy_cli_doc_number(move, "stragglers"));
-		qy_cli_table_text(&table, qy_cli_doc_true(move, "ok")
-						  ? "moved"
-						  : qy_cli_doc_text(move, "error"));
+		qy_cli_table_text(
+		    &table, qy_cli_doc_true(move, "ok") ? "moved" : qy_cli_doc_text(move, "error"));
 		qy_cli_table_text(&table, qy_cli_doc_text(move, "reason"));
 		qy_cli_table_text(&table, qy_cli_doc_text(move, "detail"));
 	}
@@ -89,7 +88,7 @@ static int ask_and_print(struct qy_cli *cli, const char *path, print_fn *print)
 {
 	struct qy_cli_question question = {.method = "GET", .path = path};
 	const struct qy_cli_option options[] = {
-		{.name = "--control", .value = &question.control},
+	    {.name = "--control", .value = &question.control},
 	};
 	struct qy_cli_answer answer;
 	int code = qy_cli_args(cli, options, 1, 0);
@@ -225,7 +224,8 @@ static int split_word(struct qy_cli *cli, char ret_component[NAME_SIZE], const c
 	if (strchr(*ret_backend, ':') != NULL) {
 		return qy_cli_fail(cli, QY_CLI_CONFIG,
 				   "\"%s\": a share of the work is not supported yet; give the"
-				   " backend alone", word);
+				   " backend alone",
+				   word);
 	}
 	return 0;
 }
@@ -233,11 +233,11 @@ static int split_word(struct qy_cli *cli, char ret_component[NAME_SIZE], const c
 int qy_cmd_runtime_set(struct qy_cli *cli)
 {
 	struct qy_cli_question question = {
-		.method = "POST", .path = "/runtime/set", .is_change = true};
+	    .method = "POST", .path = "/runtime/set", .is_change = true};
 	const char *reason = NULL;
 	const struct qy_cli_option options[] = {
-		{.name = "--control", .value = &question.control},
-		{.name = "--reason", .value = &reason},
+	    {.name = "--control", .value = &question.control},
+	    {.name = "--reason", .value = &reason},
 	};
 	char component[NAME_SIZE];
 	const char *backend = NULL;
@@ -261,11 +261,11 @@ int qy_cmd_runtime_set(struct qy_cli *cli)
 int qy_cmd_runtime_rollback(struct qy_cli *cli)
 {
 	struct qy_cli_question question = {
-		.method = "POST", .path = "/runtime/rollback", .is_change = true};
+	    .method = "POST", .path = "/runtime/rollback", .is_change = true};
 	const char *reason = NULL;
 	const struct qy_cli_option options[] = {
-		{.name = "--control", .value = &question.control},
-		{.name = "--reason", .value = &reason},
+	    {.name = "--control", .value = &question.control},
+	    {.name = "--reason", .value = &reason},
 	};
 	char *body = NULL;
 	int code = qy_cli_args(cli, options, 2, 1);

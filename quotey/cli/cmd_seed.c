@@ -18,10 +18,10 @@ static int report_failed(struct qy_cli *cli, const struct qy_seed_report *report
 				check->found);
 		}
 	}
-	return qy_cli_fail(cli, QY_CLI_SEED_CHECK, "%u of %u checks passed; %s: expected %s, found %s",
-			   report->passed, report->count, first != NULL ? first->name : "?",
-			   first != NULL ? first->expected : "?",
-			   first != NULL ? first->found : "?");
+	return qy_cli_fail(
+	    cli, QY_CLI_SEED_CHECK, "%u of %u checks passed; %s: expected %s, found %s",
+	    report->passed, report->count, first != NULL ? first->name : "?",
+	    first != NULL ? first->expected : "?", first != NULL ? first->found : "?");
 }
 
 static int seed(struct qrt_cx *cx, struct qy_cli *cli, struct qy_store *store, void *arg)

@@ -12,7 +12,8 @@ static int check_database(struct qy_cli *cli)
 	if (strcmp(url, ":memory:") == 0 || strcmp(url, "sqlite::memory:") == 0) {
 		return qy_cli_fail(cli, QY_CLI_CONFIG,
 				   "database.url (%s): a server needs a database in a file; give"
-				   " sqlite://PATH", qy_config_source(cli->config, "database.url"));
+				   " sqlite://PATH",
+				   qy_config_source(cli->config, "database.url"));
 	}
 	return 0;
 }

@@ -31,7 +31,7 @@ enum qy_cli_class {
 #define QY_CLI_CLASS_ENUM(name, text, code) QY_CLI_##name,
 	QY_CLI_CLASS_MAP(QY_CLI_CLASS_ENUM)
 #undef QY_CLI_CLASS_ENUM
-	QY_CLI_CLASS_COUNT
+	    QY_CLI_CLASS_COUNT
 };
 
 struct qy_cli;
@@ -45,11 +45,11 @@ enum qy_cli_flag {
 };
 
 struct qy_cli_command {
-	const char *name;	 /* "migrate", "quote list" */
+	const char *name;      /* "migrate", "quote list" */
 	const char *arguments; /* "[--to N | --down N]" */
-	const char *summary;	 /* one line */
-	const char *details;	 /* whole lines, or "" */
-	unsigned flags;	 /* enum qy_cli_flag */
+	const char *summary;   /* one line */
+	const char *details;   /* whole lines, or "" */
+	unsigned flags;	       /* enum qy_cli_flag */
 	qy_cli_run_fn *run;
 };
 
@@ -73,7 +73,7 @@ struct qy_cli {
 
 /* Sets the outcome and returns its exit code. The first failure stays: later ones are its echo. */
 int qy_cli_fail(struct qy_cli *cli, enum qy_cli_class class, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+    __attribute__((format(printf, 3, 4)));
 /* Sets the text of a success and returns 0. */
 int qy_cli_done(struct qy_cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -9,10 +9,10 @@
 
 #include "quotey/cli/keyfile.h"
 
-#define READ_TIMEOUT_MS	  5000
+#define READ_TIMEOUT_MS 5000
 /* A move may take its whole preparing and draining time. */
 #define CHANGE_TIMEOUT_MS 35000
-#define ADDRESS_SIZE	  64
+#define ADDRESS_SIZE 64
 
 struct place {
 	char address[ADDRESS_SIZE];
@@ -63,10 +63,11 @@ static int find_place(struct qy_cli *cli, const char *control, struct place *ret
 
 	if (control != NULL) {
 		return parse_url(control, ret_place)
-			       ? 0
-			       : qy_cli_fail(cli, QY_CLI_CONFIG,
-					     "--control: \"%s\" is not http://ADDRESS:PORT with a"
-					     " numeric address", control);
+			   ? 0
+			   : qy_cli_fail(cli, QY_CLI_CONFIG,
+					 "--control: \"%s\" is not http://ADDRESS:PORT with a"
+					 " numeric address",
+					 control);
 	}
 	if (port == 0 || strlen(address) >= sizeof(ret_place->address)) {
 		return qy_cli_fail(cli, QY_CLI_CONFIG,
@@ -96,10 +97,10 @@ static int find_token(struct qy_cli *cli, bool is_change, struct qy_keys *keys,
 		*ret_token = keys->control_token;
 		return 0;
 	}
-	return is_change ? qy_cli_fail(cli, QY_CLI_CONFIG,
-				       "the control token is needed: %s; or set control.token",
-				       problem)
-			 : 0;
+	return is_change
+		   ? qy_cli_fail(cli, QY_CLI_CONFIG,
+				 "the control token is needed: %s; or set control.token", problem)
+		   : 0;
 }
 
 /* --- asking -------------------------------------------------------------------------------- */
@@ -109,7 +110,8 @@ static int no_answer(struct qy_cli *cli, const struct place *place, enum qrt_err
 	if (err == QRT_EINVAL) {
 		return qy_cli_fail(cli, QY_CLI_CONFIG,
 				   "control listener: \"%s\" is no numeric address, or the token"
-				   " does not fit into a header", place->address);
+				   " does not fit into a header",
+				   place->address);
 	}
 	return qy_cli_fail(cli, QY_CLI_RUNTIME, "control listener %s, port %u: %s%s",
 			   place->address, (unsigned)place->port, qrt_err_text(err),
@@ -120,7 +122,7 @@ int qy_cli_ask(struct qy_cli *cli, const struct qy_cli_question *question,
 	       struct qy_cli_answer *ret_answer)
 {
 	struct qrt_control_target target = {
-		.timeout_ms = question->is_change ? CHANGE_TIMEOUT_MS : READ_TIMEOUT_MS,
+	    .timeout_ms = question->is_change ? CHANGE_TIMEOUT_MS : READ_TIMEOUT_MS,
 	};
 	struct qy_cli_answer answer = {0};
 	struct qy_doc_error error;

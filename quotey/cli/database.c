@@ -11,11 +11,10 @@
 void qy_cli_database_options(const struct qy_config *config, struct qrt_db_options *ret_options)
 {
 	*ret_options = (struct qrt_db_options){
-		.url = qy_config_str(config, "database.url"),
-		.readers = (unsigned)qy_config_int(config, "database.max_connections") - 1,
-		.synchronous_full =
-			strcmp(qy_config_str(config, "database.synchronous"), "full") == 0,
-		.lane_wait_ns = qy_config_int(config, "database.timeout_secs") * QRT_SEC,
+	    .url = qy_config_str(config, "database.url"),
+	    .readers = (unsigned)qy_config_int(config, "database.max_connections") - 1,
+	    .synchronous_full = strcmp(qy_config_str(config, "database.synchronous"), "full") == 0,
+	    .lane_wait_ns = qy_config_int(config, "database.timeout_secs") * QRT_SEC,
 	};
 }
 

@@ -106,5 +106,11 @@ enum qrt_err qy_host_main(struct qrt_cx *cx, void *arg)
 		host->stop_by_ns = qrt_deadline_in(cx, grace_of(host));
 		QRT_IGNORE(qy_host_stop(cx, host), "it says by itself what went wrong");
 	}
+	for (size_t i = 0; i < host->n_runtimes; i++) {
+		if (host->stuck[i]) {
+			/* Tasks of the supervisor may wait for it: ending here would never end. */
+			qy_host_give_up(host);
+		}
+	}
 	return QRT_OK;
 }

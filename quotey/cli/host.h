@@ -46,12 +46,13 @@ struct qy_host {
 	char web_url[QY_HOST_URL_SIZE];
 	char control_url[QY_HOST_URL_SIZE];
 
-	bool is_ready;	      /* the ready line was printed */
-	bool is_stopped;      /* everything was let go of */
+	bool is_ready;	   /* the ready line was printed */
+	bool is_stop_late; /* a component did not end when it was asked to */
+	bool is_stopped;   /* everything was let go of */
 	bool is_reloading;
 	bool is_reload_wanted;
-	int64_t stop_by_ns;   /* once draining */
-	int code;	      /* of the exit */
+	int64_t stop_by_ns; /* once draining */
+	int code;	    /* of the exit */
 };
 
 /* host.c: the first task of the supervisor; @arg is the host. */
@@ -69,7 +70,8 @@ enum qrt_err qy_host_reload(struct qrt_cx *cx, void *arg);
 
 /* host_dump.c. A task: what lives in every runtime, on stderr; @arg is the host. */
 enum qrt_err qy_host_dump(struct qrt_cx *cx, void *arg);
-/* The same for the runtimes of components only, from the supervisor's own thread, within @wait_ns each. */
+/* The same for the runtimes of components only, from the supervisor's own thread, within @wait_ns
+ * each. */
 void qy_host_dump_components(const struct qy_host *host, int64_t wait_ns);
 
 /*
@@ -77,7 +79,8 @@ void qy_host_dump_components(const struct qy_host *host, int64_t wait_ns);
  * signals last, which ends the wait of the host.
  */
 enum qrt_err qy_host_stop(struct qrt_cx *cx, void *arg);
-/* After the supervisor has ended: what is left, said on stdout and stderr. Returns the exit code. */
+/* After the supervisor has ended: what is left, said on stdout and stderr. Returns the exit code.
+ */
 int qy_host_finish(struct qy_host *host);
 /* The time to stop is over: names what is left and ends the process with exit code 3. */
 _Noreturn void qy_host_give_up(struct qy_host *host);

@@ -15,7 +15,8 @@ static void print_wedged(const struct qrt_runtime *rt)
 	const char *site = NULL;
 	int64_t busy_ns = qrt_runtime_busy(rt, &task, &site);
 
-	fprintf(stderr, "{\"runtime\":\"%s\",\"busy_ms\":%" PRId64 ",\"task\":\"%s\",\"site\":\"%s\"}\n",
+	fprintf(stderr,
+		"{\"runtime\":\"%s\",\"busy_ms\":%" PRId64 ",\"task\":\"%s\",\"site\":\"%s\"}\n",
 		qrt_runtime_name(rt), busy_ns / QRT_MS, task != NULL ? task : "",
 		site != NULL ? site : "");
 }
@@ -29,10 +30,12 @@ static bool print_dumps(const struct qy_host *host, size_t first, int64_t wait_n
 		return false;
 	}
 	for (size_t i = first; i < host->n_runtimes; i++) {
-		if (qrt_runtime_dump(host->runtimes[i], wait_ns, text, DUMP_SIZE)) {
-			print_wedged(host->runtimes[i]);
-		} else {
+		enum qrt_err err = qrt_runtime_dump(host->runtimes[i], wait_ns, text, DUMP_SIZE);
+
+		if (err == QRT_OK) {
 			fprintf(stderr, "%s\n", text);
+		} else if (err != QRT_ECLOSED) {
+			print_wedged(host->runtimes[i]);
 		}
 	}
 	free(text);

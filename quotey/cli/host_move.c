@@ -10,10 +10,10 @@
 static void make_entry(const struct qrt_move *move, struct qy_journal_entry *entry)
 {
 	*entry = (struct qy_journal_entry){
-		.percent = 100,
-		.duration_ms = move->total_ns / QRT_MS,
-		.in_flight = move->in_flight_at_flip,
-		.stragglers = move->stragglers,
+	    .percent = 100,
+	    .duration_ms = move->total_ns / QRT_MS,
+	    .in_flight = move->in_flight_at_flip,
+	    .stragglers = move->stragglers,
 	};
 	if (qy_timestamp_format(move->at_wall_ms, entry->at) != QY_OK) {
 		entry->at[0] = '\0';
@@ -56,9 +56,9 @@ int qy_host_assign(struct qrt_cx *cx, struct qy_host *host)
 
 	for (size_t i = 0; i < QY_CLI_COMPONENTS_MAX; i++) {
 		struct qrt_move move;
-		enum qrt_err err = qrt_switchboard_move(
-			cx, host->switchboard, qy_cli_components[i], host->assigned[i].backend,
-			QY_ACTOR_START, host->assigned[i].reason, &move);
+		enum qrt_err err = qrt_switchboard_move(cx, host->switchboard, qy_cli_components[i],
+							host->assigned[i].backend, QY_ACTOR_START,
+							host->assigned[i].reason, &move);
 
 		if (err) {
 			return qy_cli_fail(host->cli, classes[i], "component %s on %s: %s",
@@ -84,7 +84,7 @@ static enum qrt_err load_main(struct qrt_job *job, void *arg)
 
 	(void)job;
 	return qy_config_load(load->sources, &load->config, &load->errors) == 0 ? QRT_OK
-										 : QRT_EFAILED;
+										: QRT_EFAILED;
 }
 
 static void move_changed(struct qrt_cx *cx, struct qy_host *host,

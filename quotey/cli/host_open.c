@@ -10,7 +10,7 @@
 #include "quotey/cli/host.h"
 
 #define LANE_THREADS 3
-#define LANE_QUEUE   16
+#define LANE_QUEUE 16
 
 /* An address as it stands in a URL. */
 static void make_url(const char *address, unsigned port, char ret_url[QY_HOST_URL_SIZE])
@@ -32,8 +32,8 @@ static const char *why(struct qrt_cx *cx, enum qrt_err err)
 static int open_signals(struct qrt_cx *cx, struct qy_host *host)
 {
 	static const int signos[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
-	enum qrt_err err = qrt_signal_open(cx, signos, sizeof(signos) / sizeof(signos[0]),
-					   &host->signals);
+	enum qrt_err err =
+	    qrt_signal_open(cx, signos, sizeof(signos) / sizeof(signos[0]), &host->signals);
 
 	if (!err) {
 		err = qrt_lane_open(cx, "host", LANE_THREADS, LANE_QUEUE, &host->lane);
@@ -78,8 +78,7 @@ static int open_socket(struct qrt_cx *cx, struct qy_host *host)
 	const struct qy_config *config = host->cli->config;
 	const char *address = qy_config_str(config, "web.bind_address");
 	uint16_t port = (uint16_t)qy_config_int(config, "web.port");
-	enum qrt_err err =
-		qrt_socket_listen(cx, address, port, &host->server_env.listen_fd, &port);
+	enum qrt_err err = qrt_socket_listen(cx, address, port, &host->server_env.listen_fd, &port);
 
 	if (err) {
 		host->server_env.listen_fd = -1;
@@ -147,16 +146,15 @@ static void fill_server_env(struct qy_host *host)
 static int open_switchboard(struct qy_host *host)
 {
 	const struct qrt_switchboard_options options = {
-		.drain_max_ns = qy_config_int(host->cli->config, "server.drain_secs") * QRT_SEC,
-		.journal = qy_host_journal,
-		.journal_arg = host,
+	    .drain_max_ns = qy_config_int(host->cli->config, "server.drain_secs") * QRT_SEC,
+	    .journal = qy_host_journal,
+	    .journal_arg = host,
 	};
 	enum qrt_err err = qrt_switchboard_create(&options, &host->switchboard);
 
 	for (size_t i = 1; i < host->n_runtimes && !err; i++) {
-		err = qrt_switchboard_add_runtime(host->switchboard,
-						  qrt_runtime_backend(host->runtimes[i]),
-						  host->runtimes[i]);
+		err = qrt_switchboard_add_runtime(
+		    host->switchboard, qrt_runtime_backend(host->runtimes[i]), host->runtimes[i]);
 	}
 	if (!err) {
 		err = qrt_switchboard_add_component(host->switchboard, &qy_db_component,
@@ -191,14 +189,14 @@ static int open_control(struct qrt_cx *cx, struct qy_host *host)
 	const char *token = qy_config_str(config, "control.token");
 	struct qy_control_env *env = &host->control_env;
 	struct control_job job = {
-		.host = host,
-		.options = {.address = qy_config_str(config, "control.bind_address"),
-			    .port = (uint16_t)qy_config_int(config, "control.port"),
-			    .threads = (unsigned)qy_config_int(config, "control.threads"),
-			    .token = token[0] != '\0' ? token : host->keys.control_token,
-			    .routes = qy_control_routes,
-			    .n_routes = qy_control_route_count,
-			    .app = env},
+	    .host = host,
+	    .options = {.address = qy_config_str(config, "control.bind_address"),
+			.port = (uint16_t)qy_config_int(config, "control.port"),
+			.threads = (unsigned)qy_config_int(config, "control.threads"),
+			.token = token[0] != '\0' ? token : host->keys.control_token,
+			.routes = qy_control_routes,
+			.n_routes = qy_control_route_count,
+			.app = env},
 	};
 	enum qrt_err err;
 

@@ -10,7 +10,7 @@
 
 #define RESERVE_MAX (2 * QRT_SEC)
 #define SHUTDOWN_MIN (500 * QRT_MS)
-#define GIVE_UP_DUMP (200 * QRT_MS)
+#define DUMP_WAIT (100 * QRT_MS)
 /* Somebody may ask for a move while everything stops; what it started is stopped again. */
 #define STOP_ROUNDS 3
 
@@ -38,15 +38,16 @@ static int64_t components_by(const struct qrt_cx *cx, const struct qy_host *host
 static void stop_components(struct qrt_cx *cx, struct qy_host *host)
 {
 	const struct qrt_region_options options = {
-		.name = "stop components",
-		.policy = QRT_COLLECT,
-		.deadline_ns = components_by(cx, host),
+	    .name = "stop components",
+	    .policy = QRT_COLLECT,
+	    .deadline_ns = components_by(cx, host),
 	};
 	struct qrt_region *region;
 	enum qrt_err err = qrt_region_open_with(cx, &options, &region);
 
 	if (!err) {
 		err = qrt_switchboard_stop(qrt_region_cx(region), host->switchboard);
+		host->is_stop_late |= err != QRT_OK;
 		complain(cx, "stop", err);
 		err = qrt_region_close(cx, &region, QRT_OK);
 	}
@@ -78,6 +79,20 @@ static enum qrt_err control_main(struct qrt_job *job, void *arg)
 	return QRT_OK;
 }
 
+/* Tasks that live although every component was stopped. */
+static uint64_t components_live(const struct qy_host *host)
+{
+	uint64_t live = 0;
+
+	for (size_t i = 1; i < host->n_runtimes; i++) {
+		struct qrt_audit audit;
+
+		qrt_runtime_audit(host->runtimes[i], &audit);
+		live += audit.tasks_live;
+	}
+	return live;
+}
+
 struct shutdown_job {
 	struct qy_host *host;
 	int64_t grace_ns;
@@ -89,6 +104,11 @@ static enum qrt_err shutdown_main(struct qrt_job *job, void *arg)
 	struct qy_host *host = shutdown->host;
 
 	(void)job;
+	/* A runtime that is told to end answers no more: now or never. */
+	if (host->is_stop_late && components_live(host) > 0) {
+		fputs("quotey start: these did not stop and are cancelled:\n", stderr);
+		qy_host_dump_components(host, DUMP_WAIT);
+	}
 	/* The supervisor, number 0, ends by itself. */
 	for (size_t i = 1; i < host->n_runtimes; i++) {
 		host->stuck[i] = qrt_shutdown(host->runtimes[i], shutdown->grace_ns) != QRT_OK;
@@ -106,8 +126,7 @@ static void shutdown_runtimes(struct qrt_cx *cx, struct qy_host *host)
 		job.grace_ns = SHUTDOWN_MIN;
 	}
 	if (host->lane != NULL) {
-		complain(cx, "end of runtimes",
-			 qrt_blocking(cx, host->lane, shutdown_main, &job));
+		complain(cx, "end of runtimes", qrt_blocking(cx, host->lane, shutdown_main, &job));
 	} else {
 		QRT_ASSERT(host->n_runtimes <= 1);
 	}
@@ -160,11 +179,10 @@ static uint64_t left_over(const struct qrt_audit *audit)
 
 static void print_stopped(const struct qrt_audit *sum)
 {
-	printf("{\"event\":\"stopped\",\"tasks_live\":%" PRIu64 ",\"regions_live\":%" PRIu64
-	       ",\"ops_live\":%" PRIu64 ",\"streams_live\":%" PRIu64 ",\"jobs_live\":%" PRIu64
-	       "}\n",
-	       sum->tasks_live, sum->regions_live, sum->ops_live, sum->streams_live,
-	       sum->jobs_live);
+	printf(
+	    "{\"event\":\"stopped\",\"tasks_live\":%" PRIu64 ",\"regions_live\":%" PRIu64
+	    ",\"ops_live\":%" PRIu64 ",\"streams_live\":%" PRIu64 ",\"jobs_live\":%" PRIu64 "}\n",
+	    sum->tasks_live, sum->regions_live, sum->ops_live, sum->streams_live, sum->jobs_live);
 	fflush(stdout);
 }
 
@@ -201,8 +219,8 @@ void qy_host_give_up(struct qy_host *host)
 {
 	struct qrt_audit sum;
 
-	fputs("quotey start: the time to stop is over; what is left:\n", stderr);
-	qy_host_dump_components(host, GIVE_UP_DUMP);
+	fputs("quotey start: the time to stop is over\n", stderr);
+	qy_host_dump_components(host, DUMP_WAIT);
 	take_stock(host, &sum);
 	print_stopped(&sum);
 	_exit(qy_cli_exit_code(QY_CLI_RUNTIME));

@@ -22,9 +22,9 @@ struct field {
 };
 
 static const struct field fields[] = {
-	{"ledger_key", offsetof(struct qy_keys, ledger_key)},
-	{"portal_key", offsetof(struct qy_keys, portal_key)},
-	{"control_token", offsetof(struct qy_keys, control_token)},
+    {"ledger_key", offsetof(struct qy_keys, ledger_key)},
+    {"portal_key", offsetof(struct qy_keys, portal_key)},
+    {"control_token", offsetof(struct qy_keys, control_token)},
 };
 
 #define N_FIELDS (sizeof(fields) / sizeof(fields[0]))
@@ -43,8 +43,8 @@ __attribute__((format(printf, 3, 4))) static bool problem(char *ret_problem, con
 							  const char *format, ...)
 {
 	va_list args;
-	int used = snprintf(ret_problem, QY_KEYFILE_PROBLEM_SIZE, "security.key_file %.300s: ",
-			    path);
+	int used =
+	    snprintf(ret_problem, QY_KEYFILE_PROBLEM_SIZE, "security.key_file %.300s: ", path);
 
 	va_start(args, format);
 	vsnprintf(ret_problem + used, QY_KEYFILE_PROBLEM_SIZE - (size_t)used, format, args);
@@ -128,7 +128,8 @@ static bool check_owner(const char *path, const struct stat *st, char *ret_probl
 	if ((st->st_mode & (S_IRWXG | S_IRWXO)) != 0) {
 		return problem(ret_problem, path,
 			       "others than its owner may use it (mode %04o); chmod 600 it,"
-			       " or remove it to get new keys", (unsigned)st->st_mode & 07777);
+			       " or remove it to get new keys",
+			       (unsigned)st->st_mode & 07777);
 	}
 	if (st->st_uid != geteuid() && st->st_uid != 0) {
 		return problem(ret_problem, path, "belongs to user %u, who could have read it",
@@ -174,8 +175,10 @@ static bool read_fd(const char *path, int fd, struct qy_keys *ret_keys, char *re
 		return problem(ret_problem, path, "%s", strerror(errno));
 	}
 	good = all ? parse(path, text, &keys, ret_problem)
-		   : problem(ret_problem, path, "is no key file: it is longer than %d bytes, or"
-			     " holds a NUL", FILE_MAX);
+		   : problem(ret_problem, path,
+			     "is no key file: it is longer than %d bytes, or"
+			     " holds a NUL",
+			     FILE_MAX);
 	if (good) {
 		*ret_keys = keys;
 	}

@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define QY_KEY_LEN	       64
-#define QY_KEY_SIZE	       (QY_KEY_LEN + 1)
+#define QY_KEY_LEN 64
+#define QY_KEY_SIZE (QY_KEY_LEN + 1)
 #define QY_KEYFILE_PROBLEM_SIZE 512
 
 struct qy_keys {
@@ -25,7 +25,7 @@ struct qy_keys {
  * (QY_KEYFILE_PROBLEM_SIZE bytes) names the file and says why not.
  */
 bool qy_keyfile_read(const char *path, bool create, struct qy_keys *ret_keys, char *ret_problem)
-	__attribute__((warn_unused_result));
+    __attribute__((warn_unused_result));
 
 /* Wipes the keys. */
 void qy_keys_fini(struct qy_keys *keys);

@@ -22,65 +22,66 @@ static qy_cli_run_fn cmd_version;
 
 /* A group's commands stand together: help and hints are made from this table. */
 static const struct qy_cli_command commands[] = {
-	{"start", "", "run Quotey until TERM or INT",
-	 "Migrates the database, starts every component where it is assigned, and prints one JSON\n"
-	 "line with the addresses once it serves. HUP reads the configuration again and moves the\n"
-	 "components whose backend changed in it; USR1 writes all live regions to stderr; a second\n"
-	 "TERM or INT ends at once with exit code 3.\n",
-	 QY_CLI_MACHINE, qy_cmd_start},
-	{"migrate", "[--to N | --down N]", "bring the schema up, or down to step N",
-	 "--to N    apply steps up to number N\n"
-	 "--down N  revert the steps above number N, and lose what they hold\n",
-	 QY_CLI_REPORTS, qy_cmd_migrate},
-	{"seed", "[--clean]", "load the seed data and check it, or remove it",
-	 "Loading twice changes nothing.\n", QY_CLI_REPORTS, qy_cmd_seed},
-	{"apikey create", "--name NAME --scopes A,B [--rep ID] [--rate N] [--expires TIME]",
-	 "make an API key and print it, this once",
-	 "--scopes   quotes:read, quotes:write, quotes:override, quotes:approve, quotes:send,\n"
-	 "           catalog:read, portal:manage, audit:read, admin\n"
-	 "--rep      the sales rep it acts for\n"
-	 "--rate     requests a minute, 60 unless told otherwise\n"
-	 "--expires  2030-01-31T00:00:00.000Z; never unless told otherwise\n",
-	 QY_CLI_MACHINE, qy_cmd_apikey_create},
-	{"quote list", "[--status S] [--account ID] [--limit N] [--offset N]", "list quotes",
-	 "The newest first, 20 unless told otherwise, at most 100.\n", 0, qy_cmd_quote_list},
-	{"quote show", "ID", "show one quote as it is stored", "", 0, qy_cmd_quote_show},
-	{"quote price", "ID", "show what a quote would cost; changes nothing", "", 0,
-	 qy_cmd_quote_price},
-	{"runtime status", "[--control URL]", "show which backend runs each component", "", 0,
-	 qy_cmd_runtime_status},
-	{"runtime set", "COMPONENT=BACKEND [--reason TEXT] [--control URL]",
-	 "move a component to a backend, while it works", "", QY_CLI_MACHINE, qy_cmd_runtime_set},
-	{"runtime rollback", "[COMPONENT] [--reason TEXT] [--control URL]",
-	 "move a component back to where it was; without a name, every one that was moved", "",
-	 QY_CLI_MACHINE, qy_cmd_runtime_rollback},
-	{"runtime history", "[--control URL]", "show the moves, the newest first", "", 0,
-	 qy_cmd_runtime_history},
-	{"runtime promises", "", "show what each backend of this build promises", "",
-	 QY_CLI_NO_CONFIG, qy_cmd_runtime_promises},
-	{"config", "", "show the configuration in force and where each value comes from", "", 0,
-	 qy_cmd_config},
-	{"version", "", "print the version", "", QY_CLI_NO_CONFIG, cmd_version},
-	{"help", "[COMMAND]", "print this, or what a command takes", "", QY_CLI_NO_CONFIG, cmd_help},
+    {"start", "", "run Quotey until TERM or INT",
+     "Migrates the database, starts every component where it is assigned, and prints one JSON\n"
+     "line with the addresses once it serves. HUP reads the configuration again and moves the\n"
+     "components whose backend changed in it; USR1 writes all live regions to stderr; a second\n"
+     "TERM or INT ends at once with exit code 3.\n",
+     QY_CLI_MACHINE, qy_cmd_start},
+    {"migrate", "[--to N | --down N]", "bring the schema up, or down to step N",
+     "--to N    apply steps up to number N\n"
+     "--down N  revert the steps above number N, and lose what they hold\n",
+     QY_CLI_REPORTS, qy_cmd_migrate},
+    {"seed", "[--clean]", "load the seed data and check it, or remove it",
+     "Loading twice changes nothing.\n", QY_CLI_REPORTS, qy_cmd_seed},
+    {"apikey create", "--name NAME --scopes A,B [--rep ID] [--rate N] [--expires TIME]",
+     "make an API key and print it, this once",
+     "--scopes   quotes:read, quotes:write, quotes:override, quotes:approve, quotes:send,\n"
+     "           catalog:read, portal:manage, audit:read, admin\n"
+     "--rep      the sales rep it acts for\n"
+     "--rate     requests a minute, 60 unless told otherwise\n"
+     "--expires  2030-01-31T00:00:00.000Z; never unless told otherwise\n",
+     QY_CLI_MACHINE, qy_cmd_apikey_create},
+    {"quote list", "[--status S] [--account ID] [--limit N] [--offset N]", "list quotes",
+     "The newest first, 20 unless told otherwise, at most 100.\n", 0, qy_cmd_quote_list},
+    {"quote show", "ID", "show one quote as it is stored", "", 0, qy_cmd_quote_show},
+    {"quote price", "ID", "show what a quote would cost; changes nothing", "", 0,
+     qy_cmd_quote_price},
+    {"runtime status", "[--control URL]", "show which backend runs each component", "", 0,
+     qy_cmd_runtime_status},
+    {"runtime set", "COMPONENT=BACKEND [--reason TEXT] [--control URL]",
+     "move a component to a backend, while it works", "", QY_CLI_MACHINE, qy_cmd_runtime_set},
+    {"runtime rollback", "[COMPONENT] [--reason TEXT] [--control URL]",
+     "move a component back to where it was; without a name, every one that was moved", "",
+     QY_CLI_MACHINE, qy_cmd_runtime_rollback},
+    {"runtime history", "[--control URL]", "show the moves, the newest first", "", 0,
+     qy_cmd_runtime_history},
+    {"runtime promises", "", "show what each backend of this build promises", "", QY_CLI_NO_CONFIG,
+     qy_cmd_runtime_promises},
+    {"config", "", "show the configuration in force and where each value comes from", "", 0,
+     qy_cmd_config},
+    {"version", "", "print the version", "", QY_CLI_NO_CONFIG, cmd_version},
+    {"help", "[COMMAND]", "print this, or what a command takes", "", QY_CLI_NO_CONFIG, cmd_help},
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
 static const char global_help[] =
-	"For every command:\n"
-	"  --config FILE            read FILE instead of " CONFIG_FILE "\n"
-	"  --set section.key=value  override a setting; may be repeated\n"
-	"  --json                   print JSON instead of a table\n"
-	"  --help                   print what the command takes\n"
-	"\n"
-	"Exit codes: 0 done; 2 usage or configuration; 3 runtime; 4 database;\n"
-	"5 migration or seed load; 6 verification.\n";
+    "For every command:\n"
+    "  --config FILE            read FILE instead of " CONFIG_FILE "\n"
+    "  --set section.key=value  override a setting; may be repeated\n"
+    "  --json                   print JSON instead of a table\n"
+    "  --help                   print what the command takes\n"
+    "\n"
+    "Exit codes: 0 done; 2 usage or configuration; 3 runtime; 4 database;\n"
+    "5 migration or seed load; 6 verification.\n";
 
 /* --- help ---------------------------------------------------------------------------------- */
 
 static void print_overview(void)
 {
-	puts("quotey " PACKAGE_VERSION ": quotes, priced and stored, on a runtime that moves while it works\n");
+	puts("quotey " PACKAGE_VERSION
+	     ": quotes, priced and stored, on a runtime that moves while it works\n");
 	puts("Usage: quotey COMMAND [OPTIONS]\n");
 	for (size_t i = 0; i < N_COMMANDS; i++) {
 		printf("  %-18s %s\n", commands[i].name, commands[i].summary);

@@ -18,7 +18,7 @@ struct class_entry {
 
 static const struct class_entry classes[QY_CLI_CLASS_COUNT] = {
 #define CLASS_ENTRY(name, text, code) {text, code},
-	QY_CLI_CLASS_MAP(CLASS_ENTRY)
+    QY_CLI_CLASS_MAP(CLASS_ENTRY)
 #undef CLASS_ENTRY
 };
 

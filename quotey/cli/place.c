@@ -6,8 +6,8 @@
 
 /* In the order in which they are shown. The last one built is the program's own. */
 static const struct qy_cli_place known[QY_CLI_PLACES_MAX] = {
-	{"legacy", "legacy-loop"},
-	{"region", "region-loop"},
+    {"legacy", "legacy-loop"},
+    {"region", "region-loop"},
 };
 
 static bool is_built(const char *backend)

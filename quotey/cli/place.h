@@ -10,7 +10,7 @@
 
 #include <qrt/runtime.h>
 
-#define QY_CLI_PLACES_MAX      2
+#define QY_CLI_PLACES_MAX 2
 #define QY_CLI_PLACE_LIST_SIZE 64
 
 struct qy_cli_place {

@@ -28,7 +28,7 @@ void qy_cli_table_fini(struct qy_cli_table *table);
 /* The next cell, in reading order. NULL and "" show as "-". */
 void qy_cli_table_text(struct qy_cli_table *table, const char *text);
 void qy_cli_table_format(struct qy_cli_table *table, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+    __attribute__((format(printf, 2, 3)));
 
 /* Prints headings and rows. False: memory had run out, and what is printed is not all. */
 bool qy_cli_table_print(const struct qy_cli_table *table, FILE *to);

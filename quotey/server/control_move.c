@@ -114,7 +114,7 @@ static void no_answer(struct qrt_control_reply *reply, enum qrt_err err)
 	qy_control_reply_error(reply, &error);
 }
 
-static void serve(const struct qy_control_env *env, const struct qrt_control_request *req,
+static void serve(struct qy_control_env *env, const struct qrt_control_request *req,
 		  bool is_set, struct qrt_control_reply *reply)
 {
 	struct mover *mover = calloc(1, sizeof(*mover));
@@ -123,6 +123,12 @@ static void serve(const struct qy_control_env *env, const struct qrt_control_req
 
 	if (mover == NULL) {
 		no_answer(reply, QRT_ENOMEM);
+		return;
+	}
+	if (atomic_load(&env->draining)) {
+		/* What a move starts now would only have to be stopped again. */
+		free(mover);
+		no_answer(reply, QRT_ECLOSED);
 		return;
 	}
 	if (!qy_move_request_read(req->body, req->body_len, is_set, &mover->request, &error)) {

@@ -244,6 +244,7 @@ struct qrt_runtime {
 	struct qrt__list ready;
 	size_t n_ready;
 	unsigned batch_left;		/* tasks that may still run before the next poll */
+	int64_t turn_ns;		/* when this turn began: time enough for "since when" */
 	struct qrt__timer_heap timers;
 	struct qrt_region *root;
 	uint64_t next_task_id;
@@ -301,8 +302,6 @@ void qrt__overflow_watch(struct qrt_runtime *rt);
 void qrt__overflow_unwatch(void);
 /* Runs fn(arg) on the loop's own, deep stack; the task waits. Not a checkpoint. */
 void qrt__on_loop(struct qrt_cx *cx, void (*fn)(void *arg), void *arg);
-/* One step of the execution, for the lab's hash. */
-void qrt__trace(struct qrt_runtime *rt, unsigned what, uint64_t a, uint64_t b);
 enum qrt__trace_step {
 	QRT__TRACE_RUN = 1,
 	QRT__TRACE_PARK,
@@ -315,6 +314,14 @@ enum qrt__trace_step {
 	QRT__TRACE_CLOCK,
 	QRT__TRACE_IO,
 };
+void qrt__trace_mix(struct qrt_runtime *rt, unsigned what, uint64_t a, uint64_t b);
+/* One step of the execution, for the lab's hash. Never a pointer or a real time. */
+static inline void qrt__trace(struct qrt_runtime *rt, unsigned what, uint64_t a, uint64_t b)
+{
+	if (__builtin_expect(rt->driver->traced, 0)) {
+		qrt__trace_mix(rt, what, a, b);
+	}
+}
 
 /* --- sockets: streams, listeners and signal sets over a driver's net ------------------------- */
 

@@ -59,7 +59,7 @@ static struct qrt_region *region_new(struct qrt_runtime *rt, const char *name)
 	region->magic = QRT__REGION_MAGIC;
 	region->rt = rt;
 	region->name = name;
-	region->opened_ns = qrt__now(rt);
+	region->opened_ns = rt->turn_ns;
 	qrt__list_init(&region->tasks);
 	qrt__list_init(&region->children);
 	qrt__list_init(&region->in_parent);

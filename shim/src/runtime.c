@@ -172,6 +172,7 @@ enum qrt_err qrt_runtime_start(struct qrt_runtime *rt)
 	if (rt->started) {
 		return QRT_ESTATE;
 	}
+	rt->stopping = false;
 	enum qrt_err err = qrt__thread_start(&rt->thread, thread_main, rt, rt->name);
 	if (!err) {
 		rt->started = true;
@@ -246,8 +247,12 @@ void qrt_runtime_audit(const struct qrt_runtime *rt, struct qrt_audit *ret_audit
 int64_t qrt_runtime_busy(const struct qrt_runtime *rt, const char **ret_task, const char **ret_site)
 {
 	int64_t since = atomic_load_explicit(&rt->busy_since_ns, memory_order_relaxed);
-	*ret_task = atomic_load_explicit(&rt->busy_task, memory_order_relaxed);
-	*ret_site = atomic_load_explicit(&rt->busy_site, memory_order_relaxed);
+	if (ret_task) {
+		*ret_task = atomic_load_explicit(&rt->busy_task, memory_order_relaxed);
+	}
+	if (ret_site) {
+		*ret_site = atomic_load_explicit(&rt->busy_site, memory_order_relaxed);
+	}
 	if (since == 0 || rt->driver->traced) {
 		return 0; /* the lab's clock is not for other threads */
 	}

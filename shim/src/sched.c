@@ -9,11 +9,8 @@
 /* Tasks that may run before the loop polls again: bounds how long I/O waits. */
 enum { BATCH = 256 };
 
-void qrt__trace(struct qrt_runtime *rt, unsigned what, uint64_t a, uint64_t b)
+void qrt__trace_mix(struct qrt_runtime *rt, unsigned what, uint64_t a, uint64_t b)
 {
-	if (!rt->driver->traced) {
-		return;
-	}
 	/* Multiply-xorshift mixing of three words; any change of order changes the hash. */
 	uint64_t h = atomic_load_explicit(&rt->trace_hash, memory_order_relaxed);
 	const uint64_t words[] = {what, a, b};
@@ -184,9 +181,8 @@ static void fire_timers(struct qrt_runtime *rt)
 	if (rt->timers.n == 0) {
 		return;
 	}
-	int64_t now = qrt__now(rt);
 	struct qrt__timer *timer;
-	while ((timer = qrt__timers_due(&rt->timers, now))) {
+	while ((timer = qrt__timers_due(&rt->timers, rt->turn_ns))) {
 		timer->fire(timer);
 	}
 }
@@ -209,7 +205,8 @@ void qrt__loop_run(struct qrt_runtime *rt)
 	qrt__fiber_init_thread(&rt->loop);
 	qrt__overflow_watch(rt);
 	for (;;) {
-		atomic_store_explicit(&rt->busy_since_ns, qrt__now(rt), memory_order_relaxed);
+		rt->turn_ns = qrt__now(rt);
+		atomic_store_explicit(&rt->busy_since_ns, rt->turn_ns, memory_order_relaxed);
 		run_posts(rt);
 		fire_timers(rt);
 		run_batch(rt);

@@ -119,6 +119,19 @@ backend_of() { # component
 	backend=${out%%\"component\":\"$1\"*} backend=${backend##*\"backend\":\"} backend=${backend%%\"*}
 }
 
+# Builds with one backend have nowhere to move anything to; they are told so.
+built=$("$QUOTEY" runtime promises | head -1)
+backends=
+for backend in legacy region; do
+	if [[ " $built " == *" $backend "* ]]; then backends="$backends $backend"; fi
+done
+case $backends in
+' legacy region') both=yes home=legacy other= ;;
+' legacy') both= home=legacy other=region ;;
+' region') both= home=region other=legacy ;;
+*) echo "Bail out! runtime promises names no backend: $built"; exit 1 ;;
+esac
+
 # --- usage ---------------------------------------------------------------------------------
 
 run --version
@@ -305,7 +318,7 @@ token=$(sed -n 's/^control_token = //p' quotey.key)
 like "$token" '^[0-9a-f]{64}$' 'it holds the control token'
 keys_before=$(<quotey.key)
 run runtime status --control "$control"
-like "$rc $out" '^0 .*db +legacy .*server +legacy .*serving' 'its status can be asked for'
+like "$rc $out" "^0 .*db +$home .*server +$home .*serving" 'its status can be asked for'
 http "$web_port" GET /api/v1/quotes/quote-netnew-001
 like "$status $body" '^200 .*quote-netnew-001' 'it answers'
 http "$web_port" POST /api/v1/quotes "$new_quote"
@@ -324,31 +337,38 @@ like "$rc $out" '^0 .*serving' 'the other start has harmed nothing'
 
 # --- moves ---------------------------------------------------------------------------------
 
-run runtime set server=region --reason 'a try' --control "$control"
-like "$rc $out" '^0 server: legacy -> region in [0-9]+ ms' 'a component is moved'
-run runtime set db=region --control "$control" --json
-like "$rc $out" '^0 \{.*"component":"db".*"ok":true' 'also with its answer in JSON'
-http "$web_port" GET "/api/v1/quotes/$id"
-is "$status" 200 'it answers from there'
-run runtime status --control "$control"
-like "$out" 'db +region +legacy .*server +region +legacy' 'status shows it'
-run runtime rollback server --control "$control"
-like "$rc $out" '^0 server: region -> legacy' 'a move is rolled back'
-run runtime history --control "$control"
-like "$rc $out" '^0 .*server +region +legacy +user:cli.*legacy +region +user:cli.*a try.*system:start' 'history has them, the newest first'
-run runtime history --control "$control" --json
-like "$rc $out" '^0 \{"moves":\[.*"reason":"a try"' 'also as JSON'
-run runtime set mail=region --control "$control"
+if [ -n "$both" ]; then
+	run runtime set server=region --reason 'a try' --control "$control"
+	like "$rc $out" '^0 server: legacy -> region in [0-9]+ ms' 'a component is moved'
+	run runtime set db=region --control "$control" --json
+	like "$rc $out" '^0 \{.*"component":"db".*"ok":true' 'also with its answer in JSON'
+	http "$web_port" GET "/api/v1/quotes/$id"
+	is "$status" 200 'it answers from there'
+	run runtime status --control "$control"
+	like "$out" 'db +region +legacy .*server +region +legacy' 'status shows it'
+	run runtime rollback server --control "$control"
+	like "$rc $out" '^0 server: region -> legacy' 'a move is rolled back'
+	run runtime history --control "$control"
+	like "$rc $out" '^0 .*server +region +legacy +user:cli.*legacy +region +user:cli.*a try.*system:start' 'history has them, the newest first'
+	run runtime history --control "$control" --json
+	like "$rc $out" '^0 \{"moves":\[.*"reason":"a try"' 'also as JSON'
+else
+	run runtime set "db=$other" --control "$control"
+	fails 2 config_validation "$other" 'a backend that is not built is refused'
+	run runtime rollback db --control "$control"
+	fails 3 runtime_init 'never moved' 'there is no move to roll back'
+fi
+run runtime set mail=$home --control "$control"
 fails 2 config_validation 'mail' 'an unknown component is named'
 run runtime set db=lunar --control "$control"
 fails 2 config_validation 'lunar' 'an unknown backend is named'
 run runtime set db --control "$control"
 fails 2 config_validation 'COMPONENT=BACKEND' 'a move needs two names'
-run runtime set db=region:30 --control "$control"
+run runtime set db=$home:30 --control "$control"
 fails 2 config_validation 'share' 'a share is refused as long as nothing honours it'
-run runtime set db=legacy --control "$control" --set control.token=0123456789abcdef
+run runtime set db=$home --control "$control" --set control.token=0123456789abcdef
 fails 2 config_validation 'token' 'a wrong token moves nothing'
-run runtime set db=legacy --control "$control" --set security.key_file=nowhere.key
+run runtime set db=$home --control "$control" --set security.key_file=nowhere.key
 fails 2 config_validation 'nowhere\.key' 'neither does none'
 run runtime status --control ftp://x
 fails 2 '' 'http://ADDRESS:PORT' 'a control address that is none is refused'
@@ -362,74 +382,92 @@ fails 3 '' 'refused' 'status of nobody is a runtime error'
 
 # --- what the next start goes by -----------------------------------------------------------
 
-begin
-is "$(<quotey.key)" "$keys_before" 'the next start keeps the keys'
-backend_of db
-is "$backend" region 'the journal outranks the default'
-backend_of server
-is "$backend" legacy 'a rollback counts as a move'
-finish INT
-is "$rc" 0 'INT ends it, too'
-begin --set runtime.db=legacy
-backend_of db
-is "$backend" legacy '--set outranks the journal'
-finish TERM
-export QUOTEY_RUNTIME_DB=legacy
-begin
-backend_of db
-is "$backend" legacy 'the environment outranks the journal'
-finish TERM
-unset QUOTEY_RUNTIME_DB
-printf '[runtime]\ndb = legacy\n' >runtime.conf
-begin --config runtime.conf
-backend_of db
-is "$backend" region 'the file does not'
-finish TERM
-touch kill.now
-begin --set runtime.kill_file=kill.now --set runtime.db=region --set runtime.server=region
-backend_of db
-is "$backend" legacy 'the kill file outranks everything'
-finish TERM
-like "$err" 'kill\.now' 'and is named'
-run start --set runtime.server=region:30
-fails 2 config_validation 'runtime\.server.*percentages' 'start refuses a share of the work'
+next_starts() {
+	begin
+	is "$(<quotey.key)" "$keys_before" 'the next start keeps the keys'
+	backend_of db
+	is "$backend" region 'the journal outranks the default'
+	backend_of server
+	is "$backend" legacy 'a rollback counts as a move'
+	finish INT
+	is "$rc" 0 'INT ends it, too'
+	begin --set runtime.db=legacy
+	backend_of db
+	is "$backend" legacy '--set outranks the journal'
+	finish TERM
+	export QUOTEY_RUNTIME_DB=legacy
+	begin
+	backend_of db
+	is "$backend" legacy 'the environment outranks the journal'
+	finish TERM
+	unset QUOTEY_RUNTIME_DB
+	printf '[runtime]\ndb = legacy\n' >runtime.conf
+	begin --config runtime.conf
+	backend_of db
+	is "$backend" region 'the file does not'
+	finish TERM
+	touch kill.now
+	begin --set runtime.kill_file=kill.now --set runtime.db=region --set runtime.server=region
+	backend_of db
+	is "$backend" legacy 'the kill file outranks everything'
+	finish TERM
+	like "$err" 'kill\.now' 'and is named'
+	run start --set runtime.server=region:30
+	fails 2 config_validation 'runtime\.server.*percentages' 'start refuses a share of the work'
+}
 
 # --- HUP -----------------------------------------------------------------------------------
 
-rm -f quotey.db*
-run seed
-run apikey create --name e2e --scopes quotes:read,quotes:write --rate 1000000
-key=$out
-printf '[runtime]\ndb = legacy\nserver = legacy\n' >runtime.conf
-begin --config runtime.conf
-printf '[runtime]\ndb = legacy\nserver = region\n' >runtime.conf
-kill -HUP "$pid"
-await 'HUP: server moved to region'
-check $? 'HUP moves what the file moved'
-backend_of db
-is "$backend" legacy 'and nothing else'
-printf '[runtime]\ndb = lunar\n' >runtime.conf
-kill -HUP "$pid"
-await 'runtime\.db.*runtime\.conf:2'
-check $? 'HUP with a bad file says what is wrong'
-backend_of server
-is "$backend" region 'and changes nothing'
-printf '[runtime]\ndb = legacy\nserver = legacy\n' >runtime.conf
-kill -HUP "$pid"
-await 'HUP: server moved to legacy'
-check $? 'HUP with the file mended moves back'
-kill -USR1 "$pid"
-await '"runtime":"supervisor".*"waits_for"'
-check $? 'USR1 dumps what lives'
-await '"runtime":"legacy-loop"'
-check $? 'in every runtime'
-finish TERM
-is "$rc" 0 'and it ends as ever'
-printf '[runtime]\nserver = region\n' >runtime.conf
-begin --config runtime.conf
-backend_of server
-is "$backend" region 'after HUP had the last word, the file has it at the next start'
-finish TERM
+hang_up() {
+	rm -f quotey.db*
+	run seed
+	run apikey create --name e2e --scopes quotes:read,quotes:write --rate 1000000
+	key=$out
+	printf '[runtime]\ndb = legacy\nserver = legacy\n' >runtime.conf
+	begin --config runtime.conf
+	printf '[runtime]\ndb = legacy\nserver = region\n' >runtime.conf
+	kill -HUP "$pid"
+	await 'HUP: server moved to region'
+	check $? 'HUP moves what the file moved'
+	backend_of db
+	is "$backend" legacy 'and nothing else'
+	printf '[runtime]\ndb = lunar\n' >runtime.conf
+	kill -HUP "$pid"
+	await 'runtime\.db.*runtime\.conf:2'
+	check $? 'HUP with a bad file says what is wrong'
+	backend_of server
+	is "$backend" region 'and changes nothing'
+	printf '[runtime]\ndb = legacy\nserver = legacy\n' >runtime.conf
+	kill -HUP "$pid"
+	await 'HUP: server moved to legacy'
+	check $? 'HUP with the file mended moves back'
+	kill -USR1 "$pid"
+	await '"runtime":"supervisor".*"waits_for"'
+	check $? 'USR1 dumps what lives'
+	await '"runtime":"legacy-loop"'
+	check $? 'in every runtime'
+	finish TERM
+	is "$rc" 0 'and it ends as ever'
+	printf '[runtime]\nserver = region\n' >runtime.conf
+	begin --config runtime.conf
+	backend_of server
+	is "$backend" region 'after HUP had the last word, the file has it at the next start'
+	finish TERM
+}
+
+if [ -n "$both" ]; then
+	next_starts
+	hang_up
+else
+	run start --set "runtime.server=$other"
+	fails 2 config_validation "runtime\.server.*$other.*not in this build" 'start refuses a backend that is not built'
+	touch kill.now
+	begin --set runtime.kill_file=kill.now --set "runtime.fallback=$other"
+	backend_of db
+	is "$backend" "$home" 'without the fallback, killed components run on what there is'
+	finish TERM
+	is "$rc" 0 'and it ends as ever'
+fi
 
 # --- writes --------------------------------------------------------------------------------
 
@@ -477,7 +515,7 @@ all_there() {
 	[ $answered -ge 50 ] && [ -z "$lost" ]
 }
 
-for backend in legacy region; do
+for backend in $backends; do
 	begin --set runtime.backend=$backend
 	under_load KILL
 	check $? "on $backend, writers notice a kill"
@@ -513,6 +551,8 @@ while [ "$status" = 200 ]; do http "${control##*:}" GET /health/ready; done
 like "$status $body" '^503 .*"service":"draining"' 'while it drains, readiness is 503'
 http "${control##*:}" GET /health/live
 is "$status" 200 'and it lives'
+run runtime set db=$home --control "$control"
+fails 3 runtime_init 'closed' 'while it drains, nothing is moved'
 finish TERM
 is "$rc" 3 'a second TERM ends it at once, with 3'
 like "$err" 'second signal' 'and says so'

@@ -83,7 +83,7 @@ QRT_API void qrt_runtime_audit(const struct qrt_runtime *rt, struct qrt_audit *r
 
 /*
  * For how long the loop has not been back to its poll, in ns; 0 when it waits.
- * @ret_task and @ret_site name the task that runs now, or are NULL; static.
+ * @ret_task and @ret_site (may be NULL) get the task that ran last, or NULL; static.
  * From any thread.
  */
 QRT_API int64_t qrt_runtime_busy(const struct qrt_runtime *rt, const char **ret_task,

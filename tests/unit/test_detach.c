@@ -1,0 +1,77 @@
+/* Fire and forget, for code that has not been ported: owned by somebody on every backend. */
+#include "compat/detach.h"
+
+#include <stdio.h>
+
+#include "tests/lib/backends.h"
+#include "tests/lib/test.h"
+
+#define EXPECT(cond)                                                                               \
+	do {                                                                                       \
+		if (!(cond)) {                                                                     \
+			fprintf(stderr, "%s: expected %s\n", QRT_SITE, #cond);                     \
+			return QRT_EFAILED;                                                        \
+		}                                                                                  \
+	} while (0)
+
+static enum qrt_err slow(struct qrt_cx *cx, void *arg)
+{
+	enum qrt_err err = qrt_sleep(cx, 2 * QRT_MS);
+	++*(int *)arg;
+	return err ? err : qrt_fail(cx, QRT_EIO, "nobody waits for this");
+}
+
+static enum qrt_err needs_net(struct qrt_cx *cx, void *arg)
+{
+	*(enum qrt_err *)arg = qrt_cx_require(cx, QRT_CAP_NET);
+	return QRT_OK;
+}
+
+static uint64_t live(struct qrt_cx *cx)
+{
+	struct qrt_audit audit;
+	qrt_runtime_audit(qrt_cx_runtime(cx), &audit);
+	return audit.detached_live;
+}
+
+static enum qrt_err scenario(struct qrt_cx *cx, void *arg)
+{
+	int *ended = arg;
+	struct qrt_region *home;
+	enum qrt_err net = QRT_OK;
+	const struct qrt_region_options opts = {.policy = QRT_COLLECT,
+						.caps = QRT_CAP_SPAWN | QRT_CAP_TIME};
+	*ended = 0;
+	EXPECT(!qrt_region_open_with(cx, &opts, &home));
+	EXPECT(!qrt_detach(home, slow, ended));
+	EXPECT(!qrt_detach(home, needs_net, &net));
+	EXPECT(live(cx) == 2);
+	EXPECT(!qrt_yield(cx));
+	EXPECT(!qrt_sleep(cx, 1));
+	EXPECT(net == QRT_ENOTCAPABLE); /* no more than its component may */
+	EXPECT(!qrt_region_close(cx, &home, QRT_OK));
+	/* A structured engine made it a child; on the other it outlives its component. */
+	EXPECT(*ended == (is_structured(cx) ? 1 : 0));
+	EXPECT(live(cx) == (is_structured(cx) ? 0 : 1));
+	return QRT_OK;
+}
+
+static void a_detached_task_is_owned_and_counted_and_never_lost(void **state)
+{
+	(void)state;
+	size_t n;
+	const char *const *names = qrt_backend_names(&n);
+	for (size_t i = 0; i < n; i++) {
+		int ended;
+		assert_int_equal(on_backend(names[i], scenario, &ended), QRT_OK);
+		assert_int_equal(ended, 1); /* the runtime's end waited for it */
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_detached_task_is_owned_and_counted_and_never_lost),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
