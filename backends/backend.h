@@ -59,7 +59,8 @@ struct qrt__net {
 	enum qrt_err (*connect)(struct qrt_runtime *rt, const char *address, uint16_t port,
 				int *ret_fd);
 	enum qrt_err (*connect_result)(struct qrt__socket *socket);
-	/* Makes @socket (its rt and fd are set) known to the loop; on failure the fd stays the caller's. */
+	/* Makes @socket (its rt and fd are set) known to the loop; on failure the fd stays the
+	 * caller's. */
 	enum qrt_err (*open)(struct qrt__socket *socket);
 	void (*arm)(struct qrt__socket *socket, unsigned io);
 	enum qrt_err (*accept)(struct qrt__socket *socket, int *ret_fd, char *ret_peer);

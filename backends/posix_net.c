@@ -83,8 +83,8 @@ static enum qrt_err listen_at(struct qrt_runtime *rt, const char *text, uint16_t
 		}
 		return err;
 	}
-	*ret_port = ntohs(address.any.sa_family == AF_INET ? address.v4.sin_port
-							   : address.v6.sin6_port);
+	*ret_port =
+	    ntohs(address.any.sa_family == AF_INET ? address.v4.sin_port : address.v6.sin6_port);
 	*ret_fd = fd;
 	return QRT_OK;
 }

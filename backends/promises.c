@@ -9,8 +9,8 @@
 	X("same-results",                                                                          \
 	  "work that completes gives the same results, stored state and error codes", "yes",       \
 	  "yes", "yes", "yes")                                                                     \
-	X("close-waits", "region close returns only after its children ended",                    \
-	  "yes (a counter)", "yes", "yes", "yes (a counter)")                                      \
+	X("close-waits", "region close returns only after its children ended", "yes (a counter)",  \
+	  "yes", "yes", "yes (a counter)")                                                         \
 	X("no-lost-work", "no work is lost when a component is switched or the process stops",     \
 	  "yes", "yes", "yes", "yes")                                                              \
 	X("detached-spawn", "compat code may spawn detached", "yes",                               \

@@ -10,9 +10,7 @@ const struct qrt__backend *const qrt__backends[] = {
 #ifdef QRT_WITH_REGION
     &qrt__backend_region,
 #endif
-    &qrt__backend_lab,
-    &qrt__backend_lab_legacy,
-    NULL,
+    &qrt__backend_lab,	  &qrt__backend_lab_legacy, NULL,
 };
 
 const struct qrt__backend *qrt__backend_find(const char *name)

@@ -39,8 +39,8 @@ enum qrt_err qrt_detach_at(struct qrt_region *home, qrt_task_fn *fn, void *arg, 
 	}
 	*self = (struct detached){.fn = fn, .arg = arg};
 	struct qrt_task *task;
-	enum qrt_err err = qrt__task_spawn(rt->engine->detach_to(home), detached_task, self, name,
-					   site, &task);
+	enum qrt_err err =
+	    qrt__task_spawn(rt->engine->detach_to(home), detached_task, self, name, site, &task);
 	if (err) {
 		free(self);
 		return err;

@@ -56,10 +56,10 @@ static void print_region(const struct qrt_region *region, int depth)
 {
 	fprintf(stderr, "qrt: %*sregion %s (%s)\n", depth, "", region->name,
 		qrt__region_state_name(region->state));
-	QRT__LIST_EACH (node, &region->tasks) {
+	QRT__LIST_EACH(node, &region->tasks) {
 		print_task(QRT__CONTAINER(node, struct qrt_task, in_home), depth + 2);
 	}
-	QRT__LIST_EACH (node, &region->children) {
+	QRT__LIST_EACH(node, &region->children) {
 		print_region(QRT__CONTAINER(node, struct qrt_region, in_parent), depth + 2);
 	}
 }

@@ -76,7 +76,7 @@ static const struct qrt__lab_file_kind listener_kind = {
 
 static struct listener *find_listener(const struct qrt__lab *lab, uint16_t port)
 {
-	QRT__LIST_EACH (node, &lab->listeners) {
+	QRT__LIST_EACH(node, &lab->listeners) {
 		struct listener *listener = QRT__CONTAINER(node, struct listener, in_lab);
 		if (listener->port == port) {
 			return listener;
@@ -399,7 +399,7 @@ enum qrt_err qrt__lab_raise(struct qrt__lab *lab, int signo)
 	if (!is_signal(signo)) {
 		return err;
 	}
-	QRT__LIST_EACH (node, &lab->signal_sets) {
+	QRT__LIST_EACH(node, &lab->signal_sets) {
 		struct signal_set *set = QRT__CONTAINER(node, struct signal_set, in_lab);
 		if (set->wanted & signal_bit(signo)) {
 			add_pending(set, signo);

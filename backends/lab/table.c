@@ -123,7 +123,7 @@ void qrt__lab_fd_arm(struct qrt__lab_descriptor *descriptor, unsigned io)
 
 void qrt__lab_touch(const struct qrt__lab_file *file)
 {
-	QRT__LIST_EACH (node, &file->descriptors) {
+	QRT__LIST_EACH(node, &file->descriptors) {
 		heat(file->lab,
 		     index_of(QRT__CONTAINER(node, struct qrt__lab_descriptor, in_file)));
 	}

@@ -30,7 +30,7 @@ static void cancel_region(struct qrt_region *region, enum qrt_cancel_kind kind, 
 	qrt__cancel_strengthen(&region->cancel, kind, reason, qrt__now(region->rt));
 	QRT__COUNT(region->rt->cancels, 1);
 	qrt__trace(region->rt, QRT__TRACE_CANCEL, kind, region->next_index);
-	QRT__LIST_EACH (node, &region->tasks) {
+	QRT__LIST_EACH(node, &region->tasks) {
 		fail_wait_once(QRT__CONTAINER(node, struct qrt_task, in_home));
 	}
 }

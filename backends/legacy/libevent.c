@@ -72,8 +72,8 @@ static enum qrt_err driver_open(struct qrt_runtime *rt, uint64_t seed, char *ret
 	state->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	state->base = state->wake_fd >= 0 ? event_base_new() : NULL;
 	if (state->base) {
-		state->wake = event_new(state->base, state->wake_fd, EV_READ | EV_PERSIST, on_wake,
-					NULL);
+		state->wake =
+		    event_new(state->base, state->wake_fd, EV_READ | EV_PERSIST, on_wake, NULL);
 		state->timer = evtimer_new(state->base, on_timer, NULL);
 	}
 	if (!state->wake || !state->timer || event_add(state->wake, NULL)) {
@@ -119,8 +119,8 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	struct qrt__watch *watch = arg;
-	watch->ready(watch, (what & EV_READ ? QRT__IO_READ : 0u) |
-				(what & EV_WRITE ? QRT__IO_WRITE : 0u));
+	watch->ready(watch,
+		     (what & EV_READ ? QRT__IO_READ : 0u) | (what & EV_WRITE ? QRT__IO_WRITE : 0u));
 }
 
 static void watch_free(struct ev_watch *self)

@@ -39,12 +39,12 @@ static void cancel_region(struct qrt_region *region, enum qrt_cancel_kind kind, 
 	if (region->opener && region->opener->top == region) {
 		cut_wait(region->opener);
 	}
-	QRT__LIST_EACH (node, &region->tasks) {
+	QRT__LIST_EACH(node, &region->tasks) {
 		cut_wait(QRT__CONTAINER(node, struct qrt_task, in_home));
 	}
-	QRT__LIST_EACH (node, &region->children) {
-		cancel_region(QRT__CONTAINER(node, struct qrt_region, in_parent),
-			      QRT_CANCEL_PARENT, reason);
+	QRT__LIST_EACH(node, &region->children) {
+		cancel_region(QRT__CONTAINER(node, struct qrt_region, in_parent), QRT_CANCEL_PARENT,
+			      reason);
 	}
 }
 

@@ -40,7 +40,7 @@ static void amount_text(int64_t minor, const char *currency, char ret_text[QY_MO
 
 	if (qy_money_make(minor, currency, &money) != QY_OK ||
 	    qy_money_format(&money, ret_text) != QY_OK) {
-		strcpy(ret_text, "?");
+		memcpy(ret_text, "?", sizeof("?"));
 	}
 }
 
@@ -245,7 +245,7 @@ int qy_cmd_quote_list(struct qy_cli *cli)
 			code = qy_cli_fail(cli, QY_CLI_CONFIG, "--account: longer than %d bytes",
 					   QY_ID_TEXT_MAX);
 		} else {
-			strcpy(filter.account_id, account);
+			memcpy(filter.account_id, account, strlen(account) + 1);
 		}
 	}
 	if (code == 0 && limit != NULL) {

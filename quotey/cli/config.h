@@ -21,8 +21,8 @@ extern "C" {
 #endif
 
 /* Limits; each is an error that names the line, the variable or --set. */
-#define QY_CONFIG_FILE_MAX  (1024 * 1024)
-#define QY_CONFIG_LINE_MAX  8192
+#define QY_CONFIG_FILE_MAX (1024 * 1024)
+#define QY_CONFIG_LINE_MAX 8192
 #define QY_CONFIG_VALUE_MAX 4096
 /* Errors kept; the rest is only counted, so that a junk file cannot fill memory or the screen. */
 #define QY_CONFIG_ERRORS_MAX 100

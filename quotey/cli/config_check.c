@@ -78,7 +78,7 @@ static void check_slack(struct qy_config_load *load)
 	check_slack_token(load, "slack.bot_token", "xoxb-", "xapp-");
 	if (usable(load, "slack.base_delay_ms") && usable(load, "slack.max_delay_ms") &&
 	    qy_config_int(load->config, "slack.base_delay_ms") >
-		    qy_config_int(load->config, "slack.max_delay_ms")) {
+		qy_config_int(load->config, "slack.max_delay_ms")) {
 		complain(load, "slack.max_delay_ms", "is less than slack.base_delay_ms",
 			 "give the first delay in base_delay_ms and the longest in max_delay_ms");
 	}

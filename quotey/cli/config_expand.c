@@ -25,7 +25,7 @@ static size_t reference(const char *text, char **environ_list, const char **ret_
 			struct qy_config_fault *ret_fault)
 {
 	static const char letters[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
 	size_t len = strcspn(text, "}");
 	const char *value;
 

@@ -25,8 +25,8 @@ struct file {
 	const char *end;
 	unsigned line;
 	enum line_kind kind;
-	bool handled;        /* The handler has seen this line. */
-	bool section_lost;   /* The header was malformed, so whose keys these are is not known. */
+	bool handled;	       /* The handler has seen this line. */
+	bool section_lost;     /* The header was malformed, so whose keys these are is not known. */
 	unsigned section_line; /* Of an unknown section no key of which was reported yet, or 0. */
 	char section[QY_CONFIG_NAME_MAX + 2];
 	unsigned key_line[QY_CONFIG_KEYS_MAX];

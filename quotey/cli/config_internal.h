@@ -12,19 +12,19 @@
 #include "quotey/cli/config.h"
 
 enum qy_config_type {
-	QY_CONFIG_STRING,  /* any text; min..max is its length */
-	QY_CONFIG_TOKEN,   /* visible ASCII, fit for an HTTP header; min..max is its length */
-	QY_CONFIG_INT,     /* min..max */
-	QY_CONFIG_BOOL,    /* true, false */
-	QY_CONFIG_ENUM,    /* one of choices, separated by '|' */
-	QY_CONFIG_WEB_URL, /* http or https */
-	QY_CONFIG_TLS_URL, /* https, or http to a loopback host */
-	QY_CONFIG_DB_URL,  /* sqlite://path, sqlite::memory: or :memory: */
-	QY_CONFIG_ADDRESS, /* numeric IPv4 or IPv6 address */
+	QY_CONFIG_STRING,	/* any text; min..max is its length */
+	QY_CONFIG_TOKEN,	/* visible ASCII, fit for an HTTP header; min..max is its length */
+	QY_CONFIG_INT,		/* min..max */
+	QY_CONFIG_BOOL,		/* true, false */
+	QY_CONFIG_ENUM,		/* one of choices, separated by '|' */
+	QY_CONFIG_WEB_URL,	/* http or https */
+	QY_CONFIG_TLS_URL,	/* https, or http to a loopback host */
+	QY_CONFIG_DB_URL,	/* sqlite://path, sqlite::memory: or :memory: */
+	QY_CONFIG_ADDRESS,	/* numeric IPv4 or IPv6 address */
 	QY_CONFIG_ADDRESS_LIST, /* addresses separated by commas */
-	QY_CONFIG_HEX,     /* exactly max hexadecimal digits */
-	QY_CONFIG_COLOR,   /* #rrggbb */
-	QY_CONFIG_BACKEND, /* legacy or region, with an optional :percent */
+	QY_CONFIG_HEX,		/* exactly max hexadecimal digits */
+	QY_CONFIG_COLOR,	/* #rrggbb */
+	QY_CONFIG_BACKEND,	/* legacy or region, with an optional :percent */
 	QY_CONFIG_N_TYPES
 };
 

@@ -113,8 +113,8 @@ const char *qy_config__web_url_problem(const char *text)
 	if (!split_host(authority, len, host, &rest)) {
 		return "has no host";
 	}
-	if (authority[0] == '[' ? !qy_config__address_ok(host) :
-				  host[strspn(host, "abcdefghijklmnopqrstuvwxyz0123456789"
+	if (authority[0] == '[' ? !qy_config__address_ok(host)
+				: host[strspn(host, "abcdefghijklmnopqrstuvwxyz0123456789"
 						    "ABCDEFGHIJKLMNOPQRSTUVWXYZ.-_")] != '\0') {
 		return "has a host that is not a name or an address";
 	}

@@ -113,16 +113,8 @@
 	{#section "." #key, QY_CONFIG_##type, initial, min, max, choices, secret},
 
 static const struct qy_config_key schema[] = {
-	DATABASE_KEYS(ROW)
-	SLACK_KEYS(ROW)
-	SERVER_KEYS(ROW)
-	LISTENER_KEYS(ROW)
-	SECURITY_KEYS(ROW)
-	PORTAL_KEYS(ROW)
-	WORKER_KEYS(ROW)
-	OUTSIDE_KEYS(ROW)
-	RUNTIME_KEYS(ROW)
-};
+    DATABASE_KEYS(ROW) SLACK_KEYS(ROW) SERVER_KEYS(ROW) LISTENER_KEYS(ROW) SECURITY_KEYS(ROW)
+	PORTAL_KEYS(ROW) WORKER_KEYS(ROW) OUTSIDE_KEYS(ROW) RUNTIME_KEYS(ROW)};
 
 #define N_KEYS (sizeof(schema) / sizeof(schema[0]))
 _Static_assert(N_KEYS <= QY_CONFIG_KEYS_MAX, "struct qy_config has a value for every key");

@@ -316,19 +316,13 @@ static bool parse_backend(struct parse *parse)
 }
 
 static type_parse_fn *const types[QY_CONFIG_N_TYPES] = {
-	[QY_CONFIG_STRING] = parse_string,
-	[QY_CONFIG_TOKEN] = parse_token,
-	[QY_CONFIG_INT] = parse_int,
-	[QY_CONFIG_BOOL] = parse_bool,
-	[QY_CONFIG_ENUM] = parse_enum,
-	[QY_CONFIG_WEB_URL] = parse_web_url,
-	[QY_CONFIG_TLS_URL] = parse_tls_url,
-	[QY_CONFIG_DB_URL] = parse_db_url,
-	[QY_CONFIG_ADDRESS] = parse_address,
-	[QY_CONFIG_ADDRESS_LIST] = parse_address_list,
-	[QY_CONFIG_HEX] = parse_hex,
-	[QY_CONFIG_COLOR] = parse_color,
-	[QY_CONFIG_BACKEND] = parse_backend,
+    [QY_CONFIG_STRING] = parse_string,	 [QY_CONFIG_TOKEN] = parse_token,
+    [QY_CONFIG_INT] = parse_int,	 [QY_CONFIG_BOOL] = parse_bool,
+    [QY_CONFIG_ENUM] = parse_enum,	 [QY_CONFIG_WEB_URL] = parse_web_url,
+    [QY_CONFIG_TLS_URL] = parse_tls_url, [QY_CONFIG_DB_URL] = parse_db_url,
+    [QY_CONFIG_ADDRESS] = parse_address, [QY_CONFIG_ADDRESS_LIST] = parse_address_list,
+    [QY_CONFIG_HEX] = parse_hex,	 [QY_CONFIG_COLOR] = parse_color,
+    [QY_CONFIG_BACKEND] = parse_backend,
 };
 
 bool qy_config__value_parse(const struct qy_config_key *key, const char *text, char *ret_text,
@@ -336,7 +330,7 @@ bool qy_config__value_parse(const struct qy_config_key *key, const char *text, c
 {
 	int64_t number = 0;
 	struct parse parse = {
-		.key = key, .text = text, .out = ret_text, .number = &number, .fault = ret_fault};
+	    .key = key, .text = text, .out = ret_text, .number = &number, .fault = ret_fault};
 
 	if (!text_is_clean(&parse)) {
 		return false;

@@ -75,7 +75,7 @@ static int find_place(struct qy_cli *cli, const char *control, struct place *ret
 				   " printed, with --control http://ADDRESS:PORT",
 				   qy_config_source(cli->config, "control.port"));
 	}
-	strcpy(ret_place->address, address);
+	memcpy(ret_place->address, address, strlen(address) + 1);
 	ret_place->port = (uint16_t)port;
 	return 0;
 }

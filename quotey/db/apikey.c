@@ -5,7 +5,7 @@
 
 static const char *const scope_names[] = {
 #define QY_SCOPE_TEXT(name, text) text,
-	QY_SCOPE_MAP(QY_SCOPE_TEXT)
+    QY_SCOPE_MAP(QY_SCOPE_TEXT)
 #undef QY_SCOPE_TEXT
 };
 

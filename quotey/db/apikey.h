@@ -26,15 +26,15 @@
 #define QY_APIKEY_RATE_DEFAULT 60
 #define QY_APIKEY_RATE_MAX 1000000
 
-#define QY_SCOPE_MAP(X)                       \
-	X(QUOTES_READ, "quotes:read")         \
-	X(QUOTES_WRITE, "quotes:write")       \
-	X(QUOTES_OVERRIDE, "quotes:override") \
-	X(QUOTES_APPROVE, "quotes:approve")   \
-	X(QUOTES_SEND, "quotes:send")         \
-	X(CATALOG_READ, "catalog:read")       \
-	X(PORTAL_MANAGE, "portal:manage")     \
-	X(AUDIT_READ, "audit:read")           \
+#define QY_SCOPE_MAP(X)                                                                            \
+	X(QUOTES_READ, "quotes:read")                                                              \
+	X(QUOTES_WRITE, "quotes:write")                                                            \
+	X(QUOTES_OVERRIDE, "quotes:override")                                                      \
+	X(QUOTES_APPROVE, "quotes:approve")                                                        \
+	X(QUOTES_SEND, "quotes:send")                                                              \
+	X(CATALOG_READ, "catalog:read")                                                            \
+	X(PORTAL_MANAGE, "portal:manage")                                                          \
+	X(AUDIT_READ, "audit:read")                                                                \
 	X(ADMIN, "admin")
 
 #define QY_SCOPE_ENUM(name, text) QY_SCOPE_INDEX_##name,
@@ -48,8 +48,8 @@ struct qy_apikey {
 	char id[QY_APIKEY_ID_SIZE];
 	char name[QY_APIKEY_NAME_SIZE];
 	char secret_hash[QRT_SHA256_HEX_SIZE];
-	uint32_t scopes;		      /* of enum qy_scope */
-	char rep_id[QY_ID_TEXT_MAX + 1];      /* "": none */
+	uint32_t scopes;		 /* of enum qy_scope */
+	char rep_id[QY_ID_TEXT_MAX + 1]; /* "": none */
 	unsigned rate_per_minute;
 	char expires_at[QY_TIMESTAMP_SIZE];   /* "": never */
 	char revoked_at[QY_TIMESTAMP_SIZE];   /* "": not */

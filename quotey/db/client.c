@@ -93,8 +93,7 @@ enum qrt_err qy_db_quote_get(struct qrt_cx *cx, struct qrt_port *db, const char 
 }
 
 enum qrt_err qy_db_quote_list(struct qrt_cx *cx, struct qrt_port *db,
-			      const struct qy_quote_filter *filter,
-			      struct qy_quote_list *ret_list)
+			      const struct qy_quote_filter *filter, struct qy_quote_list *ret_list)
 {
 	AUTO_MSG owned = NULL;
 	struct qy_msg_quote_list *msg;

@@ -109,7 +109,7 @@ static enum qrt_err handle_ping(struct qrt_cx *cx, struct qy_store *store, void 
 
 static handle_fn *const handlers[QY_DB_OP_COUNT] = {
 #define QY_DB_OP_HANDLER(name, member) [QY_DB_OP_##name] = handle_##member,
-	QY_DB_OP_MAP(QY_DB_OP_HANDLER)
+    QY_DB_OP_MAP(QY_DB_OP_HANDLER)
 #undef QY_DB_OP_HANDLER
 };
 
@@ -167,9 +167,9 @@ static enum qrt_err handle(struct qrt_cx *cx, void *state, struct qrt_msg *msg,
 }
 
 const struct qrt_component qy_db_component = {
-	.name = "db",
-	.caps = QRT_CAP_DB | QRT_CAP_BLOCKING | QRT_CAP_TIME | QRT_CAP_RANDOM | QRT_CAP_SPAWN,
-	.start = start,
-	.stop = stop,
-	.handle = handle,
+    .name = "db",
+    .caps = QRT_CAP_DB | QRT_CAP_BLOCKING | QRT_CAP_TIME | QRT_CAP_RANDOM | QRT_CAP_SPAWN,
+    .start = start,
+    .stop = stop,
+    .handle = handle,
 };

@@ -31,11 +31,11 @@ enum qy_fault_kind { QY_FAULT_MAP(QY_FAULT_ENUM) QY_FAULT_COUNT };
 
 struct qy_fault {
 	enum qy_fault_kind kind;
-	enum qy_code code;    /* INVALID: which; else QY_OK */
-	const char *name;     /* literal on every wire: "NOT_FOUND", "MONEY_OVERFLOW"; static */
-	unsigned position;    /* of the line at fault, or 0 */
-	const char *field;    /* the member at fault, or ""; static */
-	const char *event;    /* an event the status does not allow, or ""; static */
+	enum qy_code code;     /* INVALID: which; else QY_OK */
+	const char *name;      /* literal on every wire: "NOT_FOUND", "MONEY_OVERFLOW"; static */
+	unsigned position;     /* of the line at fault, or 0 */
+	const char *field;     /* the member at fault, or ""; static */
+	const char *event;     /* an event the status does not allow, or ""; static */
 	enum qy_status status; /* of the quote, where event is set */
 	char text[QY_FAULT_TEXT_SIZE]; /* one sentence for people */
 };
@@ -44,8 +44,8 @@ struct qy_fault {
 void qy_fault_init(struct qy_fault *fault);
 
 /* Each fills the fault as its name says and returns QRT_ESTATE, which makes a job roll back. */
-enum qrt_err qy_fault_not_found(struct qy_fault *fault, const char *what, const char *id)
-	QRT_MUST_USE;
+enum qrt_err qy_fault_not_found(struct qy_fault *fault, const char *what,
+				const char *id) QRT_MUST_USE;
 enum qrt_err qy_fault_exists(struct qy_fault *fault, const char *what, const char *id) QRT_MUST_USE;
 enum qrt_err qy_fault_transition(struct qy_fault *fault, enum qy_status status,
 				 const char *event) QRT_MUST_USE;

@@ -15,16 +15,16 @@ struct qy_journal_entry {
 	uint64_t seq;		    /* given by the database */
 	char at[QY_TIMESTAMP_SIZE]; /* "": now */
 	char component[32];
-	char from_backend[16];	    /* "": first start */
+	char from_backend[16]; /* "": first start */
 	char to_backend[16];
-	unsigned percent;	    /* 0..100 of new work that goes to to_backend */
+	unsigned percent; /* 0..100 of new work that goes to to_backend */
 	char actor[129];
 	char reason[256];
 	bool killed;
 	int64_t duration_ms;
 	uint64_t in_flight;
 	uint64_t stragglers;
-	char outcome[32];	    /* "moved", or the name of an error */
+	char outcome[32]; /* "moved", or the name of an error */
 	char detail[256];
 };
 

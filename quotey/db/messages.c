@@ -51,26 +51,26 @@ static const struct {
 	size_t size;
 	fini_fn *fini; /* NULL: nothing to free */
 } kinds[QY_DB_OP_COUNT] = {
-	[QY_DB_OP_QUOTE_CREATE] = {sizeof(struct qy_msg_quote_create), fini_quote_create},
-	[QY_DB_OP_QUOTE_GET] = {sizeof(struct qy_msg_quote_get), fini_quote_get},
-	[QY_DB_OP_QUOTE_LIST] = {sizeof(struct qy_msg_quote_list), fini_quote_list},
-	[QY_DB_OP_QUOTE_PRICE] = {sizeof(struct qy_msg_quote_price), fini_quote_price},
-	[QY_DB_OP_QUOTE_PREVIEW] = {sizeof(struct qy_msg_quote_preview), fini_quote_preview},
-	[QY_DB_OP_PRODUCT_GET] = {sizeof(struct qy_msg_product_get), fini_product_get},
-	[QY_DB_OP_APIKEY_CREATE] = {sizeof(struct qy_msg_apikey_create), fini_apikey_create},
-	[QY_DB_OP_APIKEY_FIND] = {sizeof(struct qy_msg_apikey_find), NULL},
-	[QY_DB_OP_APIKEY_TOUCH] = {sizeof(struct qy_msg_apikey_touch), NULL},
-	[QY_DB_OP_JOURNAL_APPEND] = {sizeof(struct qy_msg_journal_append), NULL},
-	[QY_DB_OP_JOURNAL_LIST] = {sizeof(struct qy_msg_journal_list), fini_journal_list},
-	[QY_DB_OP_SEED_LOAD] = {sizeof(struct qy_msg_seed), NULL},
-	[QY_DB_OP_SEED_CHECK] = {sizeof(struct qy_msg_seed), NULL},
-	[QY_DB_OP_SEED_CLEAN] = {sizeof(struct qy_msg_seed), NULL},
-	[QY_DB_OP_PING] = {sizeof(struct qy_msg_ping), NULL},
+    [QY_DB_OP_QUOTE_CREATE] = {sizeof(struct qy_msg_quote_create), fini_quote_create},
+    [QY_DB_OP_QUOTE_GET] = {sizeof(struct qy_msg_quote_get), fini_quote_get},
+    [QY_DB_OP_QUOTE_LIST] = {sizeof(struct qy_msg_quote_list), fini_quote_list},
+    [QY_DB_OP_QUOTE_PRICE] = {sizeof(struct qy_msg_quote_price), fini_quote_price},
+    [QY_DB_OP_QUOTE_PREVIEW] = {sizeof(struct qy_msg_quote_preview), fini_quote_preview},
+    [QY_DB_OP_PRODUCT_GET] = {sizeof(struct qy_msg_product_get), fini_product_get},
+    [QY_DB_OP_APIKEY_CREATE] = {sizeof(struct qy_msg_apikey_create), fini_apikey_create},
+    [QY_DB_OP_APIKEY_FIND] = {sizeof(struct qy_msg_apikey_find), NULL},
+    [QY_DB_OP_APIKEY_TOUCH] = {sizeof(struct qy_msg_apikey_touch), NULL},
+    [QY_DB_OP_JOURNAL_APPEND] = {sizeof(struct qy_msg_journal_append), NULL},
+    [QY_DB_OP_JOURNAL_LIST] = {sizeof(struct qy_msg_journal_list), fini_journal_list},
+    [QY_DB_OP_SEED_LOAD] = {sizeof(struct qy_msg_seed), NULL},
+    [QY_DB_OP_SEED_CHECK] = {sizeof(struct qy_msg_seed), NULL},
+    [QY_DB_OP_SEED_CLEAN] = {sizeof(struct qy_msg_seed), NULL},
+    [QY_DB_OP_PING] = {sizeof(struct qy_msg_ping), NULL},
 };
 
 static const char *const names[QY_DB_OP_COUNT] = {
 #define QY_DB_OP_NAME(name, member) #member,
-	QY_DB_OP_MAP(QY_DB_OP_NAME)
+    QY_DB_OP_MAP(QY_DB_OP_NAME)
 #undef QY_DB_OP_NAME
 };
 

@@ -7,21 +7,21 @@
 
 #include "quotey/db/store.h"
 
-#define QY_DB_OP_MAP(X)                    \
-	X(QUOTE_CREATE, quote_create)      \
-	X(QUOTE_GET, quote_get)            \
-	X(QUOTE_LIST, quote_list)          \
-	X(QUOTE_PRICE, quote_price)        \
-	X(QUOTE_PREVIEW, quote_preview)    \
-	X(PRODUCT_GET, product_get)        \
-	X(APIKEY_CREATE, apikey_create)    \
-	X(APIKEY_FIND, apikey_find)        \
-	X(APIKEY_TOUCH, apikey_touch)      \
-	X(JOURNAL_APPEND, journal_append)  \
-	X(JOURNAL_LIST, journal_list)      \
-	X(SEED_LOAD, seed_load)            \
-	X(SEED_CHECK, seed_check)          \
-	X(SEED_CLEAN, seed_clean)          \
+#define QY_DB_OP_MAP(X)                                                                            \
+	X(QUOTE_CREATE, quote_create)                                                              \
+	X(QUOTE_GET, quote_get)                                                                    \
+	X(QUOTE_LIST, quote_list)                                                                  \
+	X(QUOTE_PRICE, quote_price)                                                                \
+	X(QUOTE_PREVIEW, quote_preview)                                                            \
+	X(PRODUCT_GET, product_get)                                                                \
+	X(APIKEY_CREATE, apikey_create)                                                            \
+	X(APIKEY_FIND, apikey_find)                                                                \
+	X(APIKEY_TOUCH, apikey_touch)                                                              \
+	X(JOURNAL_APPEND, journal_append)                                                          \
+	X(JOURNAL_LIST, journal_list)                                                              \
+	X(SEED_LOAD, seed_load)                                                                    \
+	X(SEED_CHECK, seed_check)                                                                  \
+	X(SEED_CLEAN, seed_clean)                                                                  \
 	X(PING, ping)
 
 #define QY_DB_OP_ENUM(name, member) QY_DB_OP_##name,

@@ -7,13 +7,12 @@
 #include "quotey/db/buffer.h"
 #include "quotey/db/sql.h"
 
-static const char create_history[] =
-	"CREATE TABLE IF NOT EXISTS schema_migration (\n"
-	"	version INTEGER PRIMARY KEY NOT NULL,\n"
-	"	name TEXT NOT NULL,\n"
-	"	checksum TEXT NOT NULL,\n"
-	"	applied_at TEXT NOT NULL\n"
-	")";
+static const char create_history[] = "CREATE TABLE IF NOT EXISTS schema_migration (\n"
+				     "	version INTEGER PRIMARY KEY NOT NULL,\n"
+				     "	name TEXT NOT NULL,\n"
+				     "	checksum TEXT NOT NULL,\n"
+				     "	applied_at TEXT NOT NULL\n"
+				     ")";
 
 #define STEP_MAX ((size_t)1 << 20)
 

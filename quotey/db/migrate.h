@@ -19,9 +19,8 @@ struct qy_migrate_report {
 };
 
 /* Applies steps up to number @to (0: all); nothing when it is there. EINVAL: no such step. */
-enum qrt_err qy_migrate_up(struct qrt_cx *cx, struct qrt_db *db,
-			   const struct qy_migration_set *set, unsigned to,
-			   struct qy_migrate_report *ret_report) QRT_MUST_USE;
+enum qrt_err qy_migrate_up(struct qrt_cx *cx, struct qrt_db *db, const struct qy_migration_set *set,
+			   unsigned to, struct qy_migrate_report *ret_report) QRT_MUST_USE;
 
 /* Reverts the steps above number @to, newest first; at it or below already: nothing. */
 enum qrt_err qy_migrate_down(struct qrt_cx *cx, struct qrt_db *db,

@@ -18,9 +18,9 @@ struct create_job {
 
 /* Fields that only later operations may fill. */
 static const enum qy_quote_field later_fields[] = {
-	QY_FIELD_FINGERPRINT, QY_FIELD_FINALIZED_AT, QY_FIELD_SENT_AT,
-	QY_FIELD_CUSTOMER_DECIDED_AT, QY_FIELD_LOCKED_BY, QY_FIELD_LOCKED_AT,
-	QY_FIELD_LOCK_EXPIRES_AT,
+    QY_FIELD_FINGERPRINT,	  QY_FIELD_FINALIZED_AT, QY_FIELD_SENT_AT,
+    QY_FIELD_CUSTOMER_DECIDED_AT, QY_FIELD_LOCKED_BY,	 QY_FIELD_LOCKED_AT,
+    QY_FIELD_LOCK_EXPIRES_AT,
 };
 
 static enum qrt_err next_id(struct qrt_db_conn *conn, const struct qy_stamp *stamp,
@@ -47,15 +47,15 @@ static enum qy_code copy_line(struct qy_quote *quote, const struct qy_line *line
 {
 	struct qy_attribute_spec attributes[QY_ATTRIBUTES_MAX];
 	struct qy_line_spec spec = {
-		.position = line->position,
-		.product_id = line->product_id,
-		.quantity = line->quantity,
-		.unit_price_minor = line->unit_price_minor,
-		.price_source = line->price_source,
-		.discount_bps = line->discount_bps,
-		.attributes = attributes,
-		.attribute_count = line->attribute_count,
-		.notes = line->notes,
+	    .position = line->position,
+	    .product_id = line->product_id,
+	    .quantity = line->quantity,
+	    .unit_price_minor = line->unit_price_minor,
+	    .price_source = line->price_source,
+	    .discount_bps = line->discount_bps,
+	    .attributes = attributes,
+	    .attribute_count = line->attribute_count,
+	    .notes = line->notes,
 	};
 
 	QRT_PRE(line->attribute_count <= QY_ATTRIBUTES_MAX);
@@ -123,9 +123,9 @@ static enum qrt_err set_default(struct create_job *job, enum qy_quote_field fiel
 		return QRT_OK;
 	}
 	code = qy_quote_set(&job->quote, field, text);
-	return code == QY_OK ? QRT_OK
-			     : qy_fault_invalid(&job->fault, code, qy_quote_field_name(field), 0,
-						NULL);
+	return code == QY_OK
+		   ? QRT_OK
+		   : qy_fault_invalid(&job->fault, code, qy_quote_field_name(field), 0, NULL);
 }
 
 static enum qrt_err set_defaults(struct qrt_db_conn *conn, struct create_job *job)
@@ -225,10 +225,9 @@ static enum qrt_err price_line(struct create_job *job, const struct qy_catalog *
 	}
 	entry = qy_catalog_find_id(catalog, line->product_id);
 	if (line->price_source == QY_PRICE_MANUAL) {
-		return entry || allow_custom
-			       ? QRT_OK
-			       : qy_fault_invalid(&job->fault, QY_UNKNOWN_PRODUCT, "product_id",
-						  line->position, NULL);
+		return entry || allow_custom ? QRT_OK
+					     : qy_fault_invalid(&job->fault, QY_UNKNOWN_PRODUCT,
+								"product_id", line->position, NULL);
 	}
 	if (!entry) {
 		return qy_fault_invalid(&job->fault, QY_UNKNOWN_PRODUCT, "product_id",
@@ -268,14 +267,14 @@ static enum qrt_err write_rows(struct qrt_db_conn *conn, struct create_job *job)
 {
 	char after[64];
 	struct qy_audit audit = {
-		.quote_id = job->quote.id,
-		.event_type = "quote.created",
-		.category = "persistence",
-		.outcome = "success",
-		.entity_type = "quote",
-		.entity_id = job->quote.id,
-		.action = "create",
-		.after_json = after,
+	    .quote_id = job->quote.id,
+	    .event_type = "quote.created",
+	    .category = "persistence",
+	    .outcome = "success",
+	    .entity_type = "quote",
+	    .entity_id = job->quote.id,
+	    .action = "create",
+	    .after_json = after,
 	};
 	enum qrt_err err;
 
@@ -291,7 +290,7 @@ static enum qrt_err write_rows(struct qrt_db_conn *conn, struct create_job *job)
 static enum qrt_err run_create(struct qrt_db_conn *conn, void *arg)
 {
 	static enum qrt_err (*const checks[])(struct qrt_db_conn *, struct create_job *) = {
-		take_input, set_defaults, check_valid_until, check_references, price_lines,
+	    take_input, set_defaults, check_valid_until, check_references, price_lines,
 	};
 	struct create_job *job = arg;
 	enum qrt_err err = QRT_OK;

@@ -39,12 +39,12 @@ static enum qrt_err run_append(struct qrt_db_conn *conn, void *arg)
 	struct append_job *job = arg;
 	bool moved = strcmp(job->entry->outcome, "moved") == 0;
 	struct qy_audit audit = {
-		.event_type = "runtime.switch",
-		.category = "system",
-		.outcome = moved ? "success" : "failed",
-		.entity_type = "component",
-		.entity_id = job->entry->component,
-		.action = "switch",
+	    .event_type = "runtime.switch",
+	    .category = "system",
+	    .outcome = moved ? "success" : "failed",
+	    .entity_type = "component",
+	    .entity_id = job->entry->component,
+	    .action = "switch",
 	};
 	char *metadata = NULL;
 	enum qrt_err err;

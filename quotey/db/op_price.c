@@ -77,13 +77,13 @@ static enum qrt_err audit_event(struct qrt_db_conn *conn, struct price_job *job,
 {
 	const char *quote_id = job->result.quote.id;
 	struct qy_audit audit = {
-		.quote_id = quote_id,
-		.event_type = to ? "flow.transition_applied" : "flow.transition_rejected",
-		.category = "flow",
-		.outcome = to ? "success" : "rejected",
-		.entity_type = "quote",
-		.entity_id = quote_id,
-		.action = event,
+	    .quote_id = quote_id,
+	    .event_type = to ? "flow.transition_applied" : "flow.transition_rejected",
+	    .category = "flow",
+	    .outcome = to ? "success" : "rejected",
+	    .entity_type = "quote",
+	    .entity_id = quote_id,
+	    .action = event,
 	};
 	struct qy_json json;
 	char *metadata = NULL;
@@ -117,13 +117,13 @@ static enum qrt_err audit_evaluated(struct qrt_db_conn *conn, struct price_job *
 {
 	const struct qy_price_result *result = &job->result;
 	struct qy_audit audit = {
-		.quote_id = result->quote.id,
-		.event_type = "cpq.evaluated",
-		.category = "pricing",
-		.outcome = "success",
-		.entity_type = "pricing_snapshot",
-		.entity_id = result->snapshot_id,
-		.action = "price",
+	    .quote_id = result->quote.id,
+	    .event_type = "cpq.evaluated",
+	    .category = "pricing",
+	    .outcome = "success",
+	    .entity_type = "pricing_snapshot",
+	    .entity_id = result->snapshot_id,
+	    .action = "price",
 	};
 	struct qy_json json;
 	char *metadata = NULL;
@@ -181,11 +181,11 @@ static enum qrt_err write_priced(struct qrt_db_conn *conn, struct price_job *job
 	const char *from = qy_status_name(result->quote.status);
 	const char *between = qy_status_name(QY_STATUS_VALIDATED);
 	struct qy_snapshot snapshot = {
-		.id = result->snapshot_id,
-		.quote = &result->quote,
-		.pricing = &result->pricing,
-		.priced_at = job->stamp.now,
-		.priced_by = job->stamp.origin.actor,
+	    .id = result->snapshot_id,
+	    .quote = &result->quote,
+	    .pricing = &result->pricing,
+	    .priced_at = job->stamp.now,
+	    .priced_by = job->stamp.origin.actor,
 	};
 	enum qrt_err err;
 
@@ -204,8 +204,7 @@ static enum qrt_err write_priced(struct qrt_db_conn *conn, struct price_job *job
 		err = audit_event(conn, job, collected, from, between);
 	}
 	if (!err) {
-		err = audit_event(conn, job, calculated, between,
-				  qy_status_name(QY_STATUS_PRICED));
+		err = audit_event(conn, job, calculated, between, qy_status_name(QY_STATUS_PRICED));
 	}
 	return err ? err : audit_evaluated(conn, job);
 }

@@ -86,13 +86,12 @@ static enum qrt_err run_list(struct qrt_db_conn *conn, void *arg)
 			    &total);
 	job->list.total = (uint64_t)total;
 	if (!err) {
-		err = qy_sql_open(conn,
-				  "SELECT id" FILTERED
-				  " ORDER BY created_at DESC, id DESC LIMIT ?4 OFFSET ?5",
-				  QY_ARGS(status, QY_TN(filter->account_id),
-					  QY_TN(filter->created_by), QY_N(job->limit),
-					  QY_N(filter->offset)),
-				  &rows);
+		err = qy_sql_open(
+		    conn,
+		    "SELECT id" FILTERED " ORDER BY created_at DESC, id DESC LIMIT ?4 OFFSET ?5",
+		    QY_ARGS(status, QY_TN(filter->account_id), QY_TN(filter->created_by),
+			    QY_N(job->limit), QY_N(filter->offset)),
+		    &rows);
 	}
 	while (!err && !(err = qrt_db_step(rows, &row)) && row && job->list.count < job->limit) {
 		err = qy_repo_quote_load(conn, qrt_db_text(rows, 0),

@@ -55,8 +55,8 @@ static enum qrt_err remove_quotes(struct qrt_db_conn *conn)
 		err = qy_sql_run(conn, "DELETE FROM audit_event WHERE quote_id = ?1",
 				 QY_ARGS(QY_T(id)));
 		if (!err) {
-			err = qy_sql_run(conn, "DELETE FROM quote WHERE id = ?1",
-					 QY_ARGS(QY_T(id)));
+			err =
+			    qy_sql_run(conn, "DELETE FROM quote WHERE id = ?1", QY_ARGS(QY_T(id)));
 		}
 	}
 	return err;

@@ -17,16 +17,16 @@
 /* --- quotes (repo_quote.c, repo_line.c) --- */
 
 /* Inserts header and lines as they are. */
-enum qrt_err qy_repo_quote_insert(struct qrt_db_conn *conn, const struct qy_quote *quote)
-	QRT_MUST_USE;
+enum qrt_err qy_repo_quote_insert(struct qrt_db_conn *conn,
+				  const struct qy_quote *quote) QRT_MUST_USE;
 /* Header and lines; *ret_quote is written as a whole. ENOENT: no such quote. */
 enum qrt_err qy_repo_quote_load(struct qrt_db_conn *conn, const char *id,
 				struct qy_quote *ret_quote) QRT_MUST_USE;
 /* Writes status, versions, updated_at; and price and source of each line. */
 enum qrt_err qy_repo_quote_update_priced(struct qrt_db_conn *conn,
 					 const struct qy_quote *quote) QRT_MUST_USE;
-enum qrt_err qy_repo_lines_insert(struct qrt_db_conn *conn, const struct qy_quote *quote)
-	QRT_MUST_USE;
+enum qrt_err qy_repo_lines_insert(struct qrt_db_conn *conn,
+				  const struct qy_quote *quote) QRT_MUST_USE;
 /* Appends the stored lines to a loaded header. */
 enum qrt_err qy_repo_lines_load(struct qrt_db_conn *conn, struct qy_quote *quote) QRT_MUST_USE;
 
@@ -51,16 +51,16 @@ enum qrt_err qy_repo_flow_save(struct qrt_db_conn *conn, const struct qy_quote *
 /* --- audit (repo_audit.c) --- */
 
 struct qy_audit {
-	const char *id;		  /* NULL: from the stamp */
-	const char *quote_id;	  /* may be NULL */
-	const char *event_type;	  /* "quote.created" */
-	const char *category;	  /* "persistence" */
-	const char *outcome;	  /* "success" */
-	const char *entity_type;  /* may be NULL */
-	const char *entity_id;	  /* may be NULL */
-	const char *action;	  /* may be NULL */
-	const char *before_json;  /* may be NULL */
-	const char *after_json;	  /* may be NULL */
+	const char *id;		   /* NULL: from the stamp */
+	const char *quote_id;	   /* may be NULL */
+	const char *event_type;	   /* "quote.created" */
+	const char *category;	   /* "persistence" */
+	const char *outcome;	   /* "success" */
+	const char *entity_type;   /* may be NULL */
+	const char *entity_id;	   /* may be NULL */
+	const char *action;	   /* may be NULL */
+	const char *before_json;   /* may be NULL */
+	const char *after_json;	   /* may be NULL */
 	const char *metadata_json; /* canonical; NULL: {} */
 };
 
@@ -96,8 +96,8 @@ enum qrt_err qy_repo_setting_text(struct qrt_db_conn *conn, const char *key, con
 
 enum qrt_err qy_repo_rep_exists(struct qrt_db_conn *conn, const char *id,
 				bool *ret_exists) QRT_MUST_USE;
-enum qrt_err qy_repo_apikey_insert(struct qrt_db_conn *conn, const struct qy_apikey *key)
-	QRT_MUST_USE;
+enum qrt_err qy_repo_apikey_insert(struct qrt_db_conn *conn,
+				   const struct qy_apikey *key) QRT_MUST_USE;
 /* ENOENT: no such key. */
 enum qrt_err qy_repo_apikey_load(struct qrt_db_conn *conn, const char *id,
 				 struct qy_apikey *ret_key) QRT_MUST_USE;

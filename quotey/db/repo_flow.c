@@ -12,23 +12,22 @@ struct step {
 };
 
 static const struct step steps[QY_STATUS_COUNT] = {
-	[QY_STATUS_DRAFT] = {1, "gather_requirements"},
-	[QY_STATUS_REVISED] = {1, "gather_requirements"},
-	[QY_STATUS_VALIDATED] = {2, "price_quote"},
-	[QY_STATUS_PRICED] = {3, "review_pricing"},
-	[QY_STATUS_APPROVAL] = {4, "awaiting_approval"},
-	[QY_STATUS_APPROVED] = {5, "deliver"},
-	[QY_STATUS_FINALIZED] = {5, "deliver"},
-	[QY_STATUS_SENT] = {6, "follow_up"},
-	[QY_STATUS_REJECTED] = {7, "closed"},
-	[QY_STATUS_EXPIRED] = {7, "closed"},
-	[QY_STATUS_CANCELLED] = {7, "closed"},
+    [QY_STATUS_DRAFT] = {1, "gather_requirements"},
+    [QY_STATUS_REVISED] = {1, "gather_requirements"},
+    [QY_STATUS_VALIDATED] = {2, "price_quote"},
+    [QY_STATUS_PRICED] = {3, "review_pricing"},
+    [QY_STATUS_APPROVAL] = {4, "awaiting_approval"},
+    [QY_STATUS_APPROVED] = {5, "deliver"},
+    [QY_STATUS_FINALIZED] = {5, "deliver"},
+    [QY_STATUS_SENT] = {6, "follow_up"},
+    [QY_STATUS_REJECTED] = {7, "closed"},
+    [QY_STATUS_EXPIRED] = {7, "closed"},
+    [QY_STATUS_CANCELLED] = {7, "closed"},
 };
 
 static const char *step_name(const struct qy_quote *quote)
 {
-	if (quote->status == QY_STATUS_PRICED &&
-	    quote->flow_type == QY_FLOW_RENEWAL_EXPANSION) {
+	if (quote->status == QY_STATUS_PRICED && quote->flow_type == QY_FLOW_RENEWAL_EXPANSION) {
 		return "validate_expansion";
 	}
 	return steps[quote->status].name;
@@ -75,9 +74,9 @@ static enum qrt_err save(struct qrt_db_conn *conn, const struct qy_quote *quote,
 			  " missing_fields_json = excluded.missing_fields_json,"
 			  " updated_at = excluded.updated_at",
 			  QY_ARGS(QY_T(id), QY_T(quote->id),
-				  QY_T(qy_flow_type_name(quote->flow_type)),
-				  QY_T(step_name(quote)), QY_N(steps[quote->status].number),
-				  QY_T(required_json), QY_T(missing_json), QY_T(now)));
+				  QY_T(qy_flow_type_name(quote->flow_type)), QY_T(step_name(quote)),
+				  QY_N(steps[quote->status].number), QY_T(required_json),
+				  QY_T(missing_json), QY_T(now)));
 }
 
 enum qrt_err qy_repo_flow_save(struct qrt_db_conn *conn, const struct qy_quote *quote,
@@ -93,8 +92,8 @@ enum qrt_err qy_repo_flow_save(struct qrt_db_conn *conn, const struct qy_quote *
 	qy_quote_missing_fields(quote, &missing);
 	err = qy_sql_code(conn, names_json(&required, &required_json), "flow_state", quote->id);
 	if (!err) {
-		err = qy_sql_code(conn, names_json(&missing, &missing_json), "flow_state",
-				  quote->id);
+		err =
+		    qy_sql_code(conn, names_json(&missing, &missing_json), "flow_state", quote->id);
 	}
 	if (!err) {
 		err = save(conn, quote, required_json, missing_json, now);

@@ -17,8 +17,8 @@ static enum qrt_err insert_line(struct qrt_db_conn *conn, struct qrt_db_stmt *st
 				const struct qy_quote *quote, const struct qy_line *line)
 {
 	char *json = NULL;
-	enum qrt_err err = qy_sql_code(conn, qy_line_attributes_json(line, &json), "quote_line",
-				       line->id);
+	enum qrt_err err =
+	    qy_sql_code(conn, qy_line_attributes_json(line, &json), "quote_line", line->id);
 
 	if (err) {
 		return err;
@@ -87,14 +87,14 @@ static enum qrt_err load_line(struct qrt_db_conn *conn, const struct qrt_db_stmt
 			      struct attributes *attributes, struct qy_quote *quote)
 {
 	struct qy_line_spec spec = {
-		.id = qrt_db_text(row, 0),
-		.position = (unsigned)qrt_db_int(row, 1),
-		.product_id = qrt_db_text(row, 2),
-		.quantity = qrt_db_int(row, 3),
-		.unit_price_minor = qrt_db_int(row, 4),
-		.discount_bps = (int)qrt_db_int(row, 6),
-		.attributes = attributes->specs,
-		.notes = qrt_db_text(row, 8),
+	    .id = qrt_db_text(row, 0),
+	    .position = (unsigned)qrt_db_int(row, 1),
+	    .product_id = qrt_db_text(row, 2),
+	    .quantity = qrt_db_int(row, 3),
+	    .unit_price_minor = qrt_db_int(row, 4),
+	    .discount_bps = (int)qrt_db_int(row, 6),
+	    .attributes = attributes->specs,
+	    .notes = qrt_db_text(row, 8),
 	};
 	enum qy_code code = qy_price_source_parse(qrt_db_text(row, 5), &spec.price_source);
 	enum qrt_err err = load_attributes(conn, qrt_db_text(row, 7), attributes);

@@ -22,18 +22,18 @@ static enum qy_code add_product(struct qy_catalog *catalog, const char *product_
 				const struct qrt_db_stmt *row)
 {
 	struct qy_product product = {
-		.id = product_id,
-		.sku = qrt_db_text(row, 0),
-		.name = qrt_db_text(row, 1),
-		.description = qrt_db_text(row, 2),
-		.synonyms = qrt_db_text(row, 3),
-		.family = qrt_db_text(row, 5),
-		.is_addon = qrt_db_int(row, 6) != 0,
-		.list_price_minor = qrt_db_int(row, 7),
-		.has_unit_cost = !qrt_db_is_null(row, 8),
-		.unit_cost_minor = qrt_db_int(row, 8),
-		.currency = qrt_db_text(row, 9),
-		.active = qrt_db_int(row, 10) != 0,
+	    .id = product_id,
+	    .sku = qrt_db_text(row, 0),
+	    .name = qrt_db_text(row, 1),
+	    .description = qrt_db_text(row, 2),
+	    .synonyms = qrt_db_text(row, 3),
+	    .family = qrt_db_text(row, 5),
+	    .is_addon = qrt_db_int(row, 6) != 0,
+	    .list_price_minor = qrt_db_int(row, 7),
+	    .has_unit_cost = !qrt_db_is_null(row, 8),
+	    .unit_cost_minor = qrt_db_int(row, 8),
+	    .currency = qrt_db_text(row, 9),
+	    .active = qrt_db_int(row, 10) != 0,
 	};
 	enum qy_code code = qy_product_type_parse(qrt_db_text(row, 4), &product.type);
 
@@ -44,9 +44,9 @@ static enum qy_code add_tier(struct qy_catalog *catalog, const char *product_id,
 			     const struct qrt_db_stmt *row)
 {
 	struct qy_price_tier tier = {
-		.product_id = product_id,
-		.min_quantity = qrt_db_int(row, 0),
-		.unit_price_minor = qrt_db_int(row, 1),
+	    .product_id = product_id,
+	    .min_quantity = qrt_db_int(row, 0),
+	    .unit_price_minor = qrt_db_int(row, 1),
 	};
 
 	return qy_catalog_add_tier(catalog, &tier);
@@ -56,12 +56,12 @@ static enum qy_code add_attribute(struct qy_catalog *catalog, const char *produc
 				  const struct qrt_db_stmt *row)
 {
 	struct qy_product_attribute attribute = {
-		.product_id = product_id,
-		.key = qrt_db_text(row, 0),
-		.display_name = qrt_db_text(row, 1),
-		.required = qrt_db_int(row, 3) != 0,
-		.default_value = qrt_db_text(row, 4),
-		.sort_order = (int)qrt_db_int(row, 5),
+	    .product_id = product_id,
+	    .key = qrt_db_text(row, 0),
+	    .display_name = qrt_db_text(row, 1),
+	    .required = qrt_db_int(row, 3) != 0,
+	    .default_value = qrt_db_text(row, 4),
+	    .sort_order = (int)qrt_db_int(row, 5),
 	};
 	enum qy_code code = qy_value_type_parse(qrt_db_text(row, 2), &attribute.value_type);
 
@@ -72,10 +72,10 @@ static enum qy_code add_member(struct qy_catalog *catalog, const char *product_i
 			       const struct qrt_db_stmt *row)
 {
 	struct qy_bundle_member member = {
-		.bundle_id = product_id,
-		.member_id = qrt_db_text(row, 0),
-		.quantity = qrt_db_int(row, 1),
-		.sort_order = (int)qrt_db_int(row, 2),
+	    .bundle_id = product_id,
+	    .member_id = qrt_db_text(row, 0),
+	    .quantity = qrt_db_int(row, 1),
+	    .sort_order = (int)qrt_db_int(row, 2),
 	};
 
 	return qy_catalog_add_member(catalog, &member);
@@ -85,14 +85,14 @@ static enum qy_code add_rule(struct qy_catalog *catalog, const char *product_id,
 			     const struct qrt_db_stmt *row)
 {
 	struct qy_rule rule = {
-		.id = qrt_db_text(row, 0),
-		.product_id = product_id,
-		.other_product_id = qrt_db_text(row, 2),
-		.attribute_key = qrt_db_text(row, 3),
-		.min_value = qrt_db_text(row, 4),
-		.max_value = qrt_db_text(row, 5),
-		.message = qrt_db_text(row, 6),
-		.active = qrt_db_int(row, 7) != 0,
+	    .id = qrt_db_text(row, 0),
+	    .product_id = product_id,
+	    .other_product_id = qrt_db_text(row, 2),
+	    .attribute_key = qrt_db_text(row, 3),
+	    .min_value = qrt_db_text(row, 4),
+	    .max_value = qrt_db_text(row, 5),
+	    .message = qrt_db_text(row, 6),
+	    .active = qrt_db_int(row, 7) != 0,
 	};
 	enum qy_code code = qy_rule_kind_parse(qrt_db_text(row, 1), &rule.kind);
 
@@ -103,8 +103,8 @@ static enum qy_code add_rule_value(struct qy_catalog *catalog, const char *produ
 				   const struct qrt_db_stmt *row)
 {
 	struct qy_rule_value value = {
-		.rule_id = qrt_db_text(row, 0),
-		.value = qrt_db_text(row, 1),
+	    .rule_id = qrt_db_text(row, 0),
+	    .value = qrt_db_text(row, 1),
 	};
 
 	(void)product_id;
@@ -113,30 +113,30 @@ static enum qy_code add_rule_value(struct qy_catalog *catalog, const char *produ
 
 /* In an order in which each row finds what it refers to. */
 static const struct part parts[] = {
-	{"product",
-	 "SELECT sku, name, description, synonyms, product_type, family, is_addon,"
-	 " list_price_minor, unit_cost_minor, currency, active FROM product WHERE id = ?1",
-	 add_product},
-	{"price_tier",
-	 "SELECT min_quantity, unit_price_minor FROM price_tier WHERE product_id = ?1"
-	 " ORDER BY min_quantity",
-	 add_tier},
-	{"product_attribute",
-	 "SELECT key, display_name, value_type, required, default_value, sort_order"
-	 " FROM product_attribute WHERE product_id = ?1 ORDER BY sort_order, key",
-	 add_attribute},
-	{"bundle_member",
-	 "SELECT member_id, quantity, sort_order FROM bundle_member WHERE bundle_id = ?1"
-	 " ORDER BY sort_order, member_id",
-	 add_member},
-	{"constraint_rule",
-	 "SELECT id, kind, other_product_id, attribute_key, min_value, max_value, message, active"
-	 " FROM constraint_rule WHERE product_id = ?1 ORDER BY id",
-	 add_rule},
-	{"constraint_rule",
-	 "SELECT r.id, v.value FROM constraint_rule AS r, json_each(r.enum_json) AS v"
-	 " WHERE r.product_id = ?1 AND r.enum_json IS NOT NULL ORDER BY r.id, v.key",
-	 add_rule_value},
+    {"product",
+     "SELECT sku, name, description, synonyms, product_type, family, is_addon,"
+     " list_price_minor, unit_cost_minor, currency, active FROM product WHERE id = ?1",
+     add_product},
+    {"price_tier",
+     "SELECT min_quantity, unit_price_minor FROM price_tier WHERE product_id = ?1"
+     " ORDER BY min_quantity",
+     add_tier},
+    {"product_attribute",
+     "SELECT key, display_name, value_type, required, default_value, sort_order"
+     " FROM product_attribute WHERE product_id = ?1 ORDER BY sort_order, key",
+     add_attribute},
+    {"bundle_member",
+     "SELECT member_id, quantity, sort_order FROM bundle_member WHERE bundle_id = ?1"
+     " ORDER BY sort_order, member_id",
+     add_member},
+    {"constraint_rule",
+     "SELECT id, kind, other_product_id, attribute_key, min_value, max_value, message, active"
+     " FROM constraint_rule WHERE product_id = ?1 ORDER BY id",
+     add_rule},
+    {"constraint_rule",
+     "SELECT r.id, v.value FROM constraint_rule AS r, json_each(r.enum_json) AS v"
+     " WHERE r.product_id = ?1 AND r.enum_json IS NOT NULL ORDER BY r.id, v.key",
+     add_rule_value},
 };
 
 static enum qrt_err load_part(struct qrt_db_conn *conn, const struct part *part,

@@ -17,10 +17,10 @@
 	" tax_rate_bps, line_seq"
 
 static const char insert_sql[] = "INSERT INTO quote (" QY_QUOTE_FIELD_MAP(COLUMN) SCALAR_COLUMNS
-				 ") VALUES (" QY_QUOTE_FIELD_MAP(MARK) "?, ?, ?, ?, ?, ?, ?, ?)";
+    ") VALUES (" QY_QUOTE_FIELD_MAP(MARK) "?, ?, ?, ?, ?, ?, ?, ?)";
 
 static const char select_sql[] =
-	"SELECT " QY_QUOTE_FIELD_MAP(COLUMN) SCALAR_COLUMNS " FROM quote WHERE id = ?1";
+    "SELECT " QY_QUOTE_FIELD_MAP(COLUMN) SCALAR_COLUMNS " FROM quote WHERE id = ?1";
 
 static void bind_scalars(struct qrt_db_stmt *stmt, const struct qy_quote *quote)
 {
@@ -59,8 +59,8 @@ enum qrt_err qy_repo_quote_insert(struct qrt_db_conn *conn, const struct qy_quot
 static enum qy_code read_texts(const struct qrt_db_stmt *row, struct qy_quote *quote)
 {
 	for (int field = 0; field < QY_FIELD_COUNT; field++) {
-		enum qy_code code = qy_quote_set(quote, (enum qy_quote_field)field,
-						 qrt_db_text(row, field));
+		enum qy_code code =
+		    qy_quote_set(quote, (enum qy_quote_field)field, qrt_db_text(row, field));
 
 		if (code != QY_OK) {
 			return code;

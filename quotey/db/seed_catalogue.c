@@ -60,9 +60,8 @@ static enum qrt_err add_attributes(struct qrt_db_conn *conn, const char *now)
 				 " value_type, required, default_value, sort_order, created_at)"
 				 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
 				 QY_ARGS(QY_T(a->product_id), QY_T(a->key), QY_T(a->display_name),
-					 QY_T(qy_value_type_name(a->value_type)),
-					 QY_N(a->required), QY_T(a->default_value),
-					 QY_N(a->sort_order), QY_T(now)));
+					 QY_T(qy_value_type_name(a->value_type)), QY_N(a->required),
+					 QY_T(a->default_value), QY_N(a->sort_order), QY_T(now)));
 	}
 	return err;
 }
@@ -160,7 +159,7 @@ static enum qrt_err add_reps(struct qrt_db_conn *conn, const char *now)
 enum qrt_err qy_seed_rows_catalogue(struct qrt_db_conn *conn, const char *now)
 {
 	static enum qrt_err (*const tables[])(struct qrt_db_conn *, const char *) = {
-		add_products, add_tiers, add_attributes, add_members, add_rules, add_reps,
+	    add_products, add_tiers, add_attributes, add_members, add_rules, add_reps,
 	};
 	enum qrt_err err = QRT_OK;
 

@@ -113,13 +113,12 @@ static enum qrt_err check_totals(struct qrt_db_conn *conn, struct qy_seed_report
 		const char *sql;
 		size_t expected;
 	} totals[] = {
-		{"lines", "SELECT count(*) FROM quote_line WHERE quote_id = ?1",
-		 qy_seed_line_count},
-		{"flow states", "SELECT count(*) FROM flow_state WHERE quote_id = ?1",
-		 qy_seed_flow_state_count},
-		{"audit events",
-		 "SELECT count(*) FROM audit_event WHERE quote_id = ?1 AND action = 'seed'",
-		 qy_seed_quote_count},
+	    {"lines", "SELECT count(*) FROM quote_line WHERE quote_id = ?1", qy_seed_line_count},
+	    {"flow states", "SELECT count(*) FROM flow_state WHERE quote_id = ?1",
+	     qy_seed_flow_state_count},
+	    {"audit events",
+	     "SELECT count(*) FROM audit_event WHERE quote_id = ?1 AND action = 'seed'",
+	     qy_seed_quote_count},
 	};
 	enum qrt_err err = QRT_OK;
 

@@ -62,8 +62,8 @@ static enum qrt_err add_flow_state(struct qrt_db_conn *conn, const struct qy_quo
 				 QY_ARGS(QY_T(quote->id), QY_T(qy_flow_type_name(quote->flow_type)),
 					 QY_T(state->current_step), QY_N(state->step_number),
 					 QY_T(state->required_fields_json),
-					 QY_T(state->missing_fields_json),
-					 QY_T(state->last_prompt), QY_T(now)));
+					 QY_T(state->missing_fields_json), QY_T(state->last_prompt),
+					 QY_T(now)));
 	}
 	return err;
 }
@@ -75,11 +75,11 @@ static enum qrt_err add_snapshot(struct qrt_db_conn *conn, const struct qy_quote
 	struct qy_pricing pricing;
 	char id[QY_IDENT_SIZE];
 	struct qy_snapshot snapshot = {
-		.id = id,
-		.quote = quote,
-		.pricing = &pricing,
-		.priced_at = stamp->now,
-		.priced_by = quote->created_by,
+	    .id = id,
+	    .quote = quote,
+	    .pricing = &pricing,
+	    .priced_at = stamp->now,
+	    .priced_by = quote->created_by,
 	};
 	enum qrt_err err;
 
@@ -114,36 +114,35 @@ static enum qrt_err add_approvals(struct qrt_db_conn *conn, const struct qy_quot
 			continue;
 		}
 		seed_id(QY_ID_APPROVAL, i + 1, id);
-		err = qy_sql_run(conn,
-				 "INSERT INTO approval_request (id, quote_id, quote_version,"
-				 " approver_role, approval_type, reason, justification,"
-				 " requested_discount_bps, status, assigned_to, requested_by,"
-				 " requested_by_rep_id, created_at, updated_at)"
-				 " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,"
-				 " ?13)",
-				 QY_ARGS(QY_T(id), QY_T(quote->id), QY_N(quote->version),
-					 QY_T(a->approver_role), QY_T(a->approval_type),
-					 QY_T(a->reason), QY_T(a->justification),
-					 QY_N(a->requested_discount_bps), QY_T(a->status),
-					 QY_T(a->assigned_to), QY_T(a->requested_by),
-					 QY_T(a->requested_by_rep_id), QY_T(now)));
+		err = qy_sql_run(
+		    conn,
+		    "INSERT INTO approval_request (id, quote_id, quote_version,"
+		    " approver_role, approval_type, reason, justification,"
+		    " requested_discount_bps, status, assigned_to, requested_by,"
+		    " requested_by_rep_id, created_at, updated_at)"
+		    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,"
+		    " ?13)",
+		    QY_ARGS(QY_T(id), QY_T(quote->id), QY_N(quote->version), QY_T(a->approver_role),
+			    QY_T(a->approval_type), QY_T(a->reason), QY_T(a->justification),
+			    QY_N(a->requested_discount_bps), QY_T(a->status), QY_T(a->assigned_to),
+			    QY_T(a->requested_by), QY_T(a->requested_by_rep_id), QY_T(now)));
 	}
 	return err;
 }
 
-static enum qrt_err add_audit(struct qrt_db_conn *conn, const struct qy_quote *quote,
-			      size_t number, struct qy_stamp *stamp)
+static enum qrt_err add_audit(struct qrt_db_conn *conn, const struct qy_quote *quote, size_t number,
+			      struct qy_stamp *stamp)
 {
 	char id[QY_IDENT_SIZE];
 	struct qy_audit audit = {
-		.id = id,
-		.quote_id = quote->id,
-		.event_type = "quote.created",
-		.category = "persistence",
-		.outcome = "success",
-		.entity_type = "quote",
-		.entity_id = quote->id,
-		.action = "seed",
+	    .id = id,
+	    .quote_id = quote->id,
+	    .event_type = "quote.created",
+	    .category = "persistence",
+	    .outcome = "success",
+	    .entity_type = "quote",
+	    .entity_id = quote->id,
+	    .action = "seed",
 	};
 
 	seed_id(QY_ID_AUDIT, number, id);

@@ -10,7 +10,7 @@
 #include "quotey/core/seed.h"
 
 struct qy_seed_check {
-	char name[64];	  /* "quote-netnew-001 subtotal" */
+	char name[64]; /* "quote-netnew-001 subtotal" */
 	char expected[32];
 	char found[32];
 	bool passed;

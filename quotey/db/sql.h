@@ -22,7 +22,7 @@ struct qy_arg {
 #define QY_TN(value) ((struct qy_arg){.is_text = true, .text = (value)[0] ? (value) : NULL})
 #define QY_ARGS(...)                                                                               \
 	((const struct qy_arg[]){__VA_ARGS__}),                                                    \
-		sizeof((const struct qy_arg[]){__VA_ARGS__}) / sizeof(struct qy_arg)
+	    sizeof((const struct qy_arg[]){__VA_ARGS__}) / sizeof(struct qy_arg)
 #define QY_NO_ARGS NULL, 0
 
 #define QY_AUTO_STMT __attribute__((cleanup(qrt_db_finish))) struct qrt_db_stmt *

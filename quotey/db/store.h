@@ -107,7 +107,7 @@ struct qy_price_result {
 	struct qy_violations violations; /* with fault VIOLATIONS (price), or found (preview) */
 	/* price, when any: the quote kept its status (PromptForMissingFields). preview: to tell. */
 	struct qy_missing missing;
-	bool has_pricing;		  /* pricing is filled in */
+	bool has_pricing;		 /* pricing is filled in */
 	char snapshot_id[QY_IDENT_SIZE]; /* of price; "" otherwise */
 };
 

@@ -130,8 +130,7 @@ static void error_of_fault(struct qy_error *error, const struct qy_fault *fault,
 }
 
 enum qrt_err qy_answer_failure(struct qy_exchange *exchange, enum qrt_err err,
-			       const struct qy_fault *fault,
-			       const struct qy_violations *violations)
+			       const struct qy_fault *fault, const struct qy_violations *violations)
 {
 	if (err == QRT_ECANCELED) {
 		return err;

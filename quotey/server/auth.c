@@ -27,7 +27,7 @@ bool qy_auth_judge(const struct qy_apikey *key, const char secret[QY_APIKEY_SECR
 		   const char *now, struct qy_error *error)
 {
 	static const struct qy_apikey nobody = {
-		.secret_hash = "0000000000000000000000000000000000000000000000000000000000000000"};
+	    .secret_hash = "0000000000000000000000000000000000000000000000000000000000000000"};
 	bool matches = qy_apikey_matches(key != NULL ? key : &nobody, secret);
 
 	if (key == NULL || !matches) {
@@ -67,8 +67,8 @@ static bool authenticate(struct qy_exchange *exchange, enum qrt_err *ret_err)
 		err = QRT_EFAILED;
 	}
 	if (!err) {
-		err = qy_db_apikey_find(exchange->cx, exchange->server->env->db, id,
-					&exchange->key, &fault);
+		err = qy_db_apikey_find(exchange->cx, exchange->server->env->db, id, &exchange->key,
+					&fault);
 	}
 	if (err) {
 		explicit_bzero(secret, sizeof(secret));
@@ -121,9 +121,9 @@ static bool check_rate(struct qy_exchange *exchange, bool *ret_due, enum qrt_err
 static void touch_key(struct qy_exchange *exchange)
 {
 	struct qrt_region_options opts = {
-		.name = "touch api key",
-		.policy = QRT_COLLECT,
-		.deadline_ns = qrt_deadline_in(exchange->cx, TOUCH_MAX_NS),
+	    .name = "touch api key",
+	    .policy = QRT_COLLECT,
+	    .deadline_ns = qrt_deadline_in(exchange->cx, TOUCH_MAX_NS),
 	};
 	struct qrt_region *region = NULL;
 	enum qrt_err err;
@@ -131,8 +131,8 @@ static void touch_key(struct qy_exchange *exchange)
 	if (qrt_region_open_with(exchange->cx, &opts, &region) != QRT_OK) {
 		return;
 	}
-	err = qy_db_apikey_touch(qrt_region_cx(region), exchange->server->env->db,
-				 exchange->key.id);
+	err =
+	    qy_db_apikey_touch(qrt_region_cx(region), exchange->server->env->db, exchange->key.id);
 	QRT_IGNORE(qrt_region_close(exchange->cx, &region, err), "the next minute tries again");
 }
 

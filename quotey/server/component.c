@@ -39,16 +39,16 @@ static enum qrt_err open_http(struct qrt_cx *cx, struct qrt_region *home, struct
 {
 	const struct qy_server_env *env = server->env;
 	const struct qrt_http_server_options opts = {
-		.handler = qy_middleware_handle,
-		.on_error = qy_middleware_error,
-		.app = server,
-		.body_max = env->body_max,
-		.header_max = env->header_max,
-		.connections_max = env->connections_max,
-		.header_timeout_ns = env->header_timeout_ns,
-		.idle_timeout_ns = env->idle_timeout_ns,
-		.request_deadline_ns = env->request_deadline_ns,
-		.linger_ns = env->linger_ns,
+	    .handler = qy_middleware_handle,
+	    .on_error = qy_middleware_error,
+	    .app = server,
+	    .body_max = env->body_max,
+	    .header_max = env->header_max,
+	    .connections_max = env->connections_max,
+	    .header_timeout_ns = env->header_timeout_ns,
+	    .idle_timeout_ns = env->idle_timeout_ns,
+	    .request_deadline_ns = env->request_deadline_ns,
+	    .linger_ns = env->linger_ns,
 	};
 	enum qrt_err err;
 	int fd = -1;
@@ -115,11 +115,11 @@ static size_t server_in_flight(void *state)
 }
 
 const struct qrt_component qy_server_component = {
-	.name = "server",
-	.caps = QRT_CAP_NET | QRT_CAP_SPAWN | QRT_CAP_TIME | QRT_CAP_RANDOM | QRT_CAP_CALL,
-	.start = server_start,
-	.resume = server_resume,
-	.drain = server_drain,
-	.stop = server_stop,
-	.in_flight = server_in_flight,
+    .name = "server",
+    .caps = QRT_CAP_NET | QRT_CAP_SPAWN | QRT_CAP_TIME | QRT_CAP_RANDOM | QRT_CAP_CALL,
+    .start = server_start,
+    .resume = server_resume,
+    .drain = server_drain,
+    .stop = server_stop,
+    .in_flight = server_in_flight,
 };

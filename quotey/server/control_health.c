@@ -12,7 +12,7 @@
 #include "quotey/server/control_task.h"
 
 #define LIVE_BUSY_MAX_NS (5 * QRT_SEC)
-#define READY_MAX_NS	 (500 * QRT_MS)
+#define READY_MAX_NS (500 * QRT_MS)
 /* The ping ends earlier, so that its answer is there before the wait for it is given up. */
 #define PING_MAX_NS (400 * QRT_MS)
 
@@ -58,9 +58,9 @@ struct probe {
 static enum qrt_err ping(struct qrt_cx *cx, struct probe *probe)
 {
 	const struct qrt_region_options opts = {
-		.name = "health probe",
-		.policy = QRT_COLLECT,
-		.deadline_ns = qrt_deadline_in(cx, PING_MAX_NS),
+	    .name = "health probe",
+	    .policy = QRT_COLLECT,
+	    .deadline_ns = qrt_deadline_in(cx, PING_MAX_NS),
 	};
 	struct qrt_region *region = NULL;
 	struct qy_counts counts;

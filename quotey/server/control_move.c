@@ -114,8 +114,8 @@ static void no_answer(struct qrt_control_reply *reply, enum qrt_err err)
 	qy_control_reply_error(reply, &error);
 }
 
-static void serve(struct qy_control_env *env, const struct qrt_control_request *req,
-		  bool is_set, struct qrt_control_reply *reply)
+static void serve(struct qy_control_env *env, const struct qrt_control_request *req, bool is_set,
+		  struct qrt_control_reply *reply)
 {
 	struct mover *mover = calloc(1, sizeof(*mover));
 	struct qy_error error;

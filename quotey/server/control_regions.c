@@ -9,10 +9,10 @@
 
 #include "quotey/server/control_reply.h"
 
-#define DUMP_FIRST   (64 * 1024)
-#define DUMP_MAX     (4 * 1024 * 1024)
+#define DUMP_FIRST (64 * 1024)
+#define DUMP_MAX (4 * 1024 * 1024)
 #define DUMP_WAIT_NS (500 * QRT_MS)
-#define ANSWER_MAX   (32 * 1024 * 1024)
+#define ANSWER_MAX (32 * 1024 * 1024)
 
 /* Adds what the writer holds. */
 static void add_json(struct qy_buffer *out, struct qy_json *json)

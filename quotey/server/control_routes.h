@@ -16,7 +16,7 @@
 /* The app of the control listener; outlives it. */
 struct qy_control_env {
 	struct qrt_switchboard *sb;
-	struct qrt_runtime *supervisor; /* moves and pings run there */
+	struct qrt_runtime *supervisor;	     /* moves and pings run there */
 	struct qrt_runtime *const *runtimes; /* all of them, the supervisor too */
 	size_t n_runtimes;
 	struct qrt_port *db;

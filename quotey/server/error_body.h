@@ -11,7 +11,7 @@
 #include "quotey/core/code.h"
 #include "quotey/core/constraint.h"
 
-#define QY_ERROR_TEXT_SIZE   256
+#define QY_ERROR_TEXT_SIZE 256
 #define QY_ERROR_MEMBER_SIZE 128
 /* Seconds after which a client may try again when a service is unavailable. */
 #define QY_ERROR_RETRY_SECONDS 5
@@ -30,7 +30,7 @@ struct qy_error {
 
 /* Sets status, code and text and forgets the rest; the text is cut between code points. */
 void qy_error_set(struct qy_error *error, int status, const char *code, const char *format, ...)
-	QRT_PRINTF(4, 5);
+    QRT_PRINTF(4, 5);
 
 /* "validation_error" and so on; never NULL. */
 const char *qy_error_category(int status);

@@ -10,16 +10,16 @@ struct header {
 };
 
 static const struct header fixed[] = {
-	{"Content-Security-Policy",
-	 "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
-	 "img-src 'self'; frame-ancestors 'none'"},
-	{"X-Content-Type-Options", "nosniff"},
-	{"X-Frame-Options", "DENY"},
-	{"Referrer-Policy", "strict-origin-when-cross-origin"},
-	{"Permissions-Policy",
-	 "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), "
-	 "magnetometer=(), microphone=(), midi=(), payment=(), usb=()"},
-	{"Cache-Control", "no-store"},
+    {"Content-Security-Policy",
+     "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
+     "img-src 'self'; frame-ancestors 'none'"},
+    {"X-Content-Type-Options", "nosniff"},
+    {"X-Frame-Options", "DENY"},
+    {"Referrer-Policy", "strict-origin-when-cross-origin"},
+    {"Permissions-Policy",
+     "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), "
+     "magnetometer=(), microphone=(), midi=(), payment=(), usb=()"},
+    {"Cache-Control", "no-store"},
 };
 
 /*

@@ -30,7 +30,7 @@ struct scan {
 };
 
 static bool fail(struct qy_doc_error *error, enum qy_doc_fault fault, const char *format, ...)
-	QRT_PRINTF(3, 4);
+    QRT_PRINTF(3, 4);
 
 static bool fail(struct qy_doc_error *error, enum qy_doc_fault fault, const char *format, ...)
 {

@@ -15,11 +15,11 @@
 
 #include "quotey/core/code.h"
 
-#define QY_DOC_DEPTH_MAX   32
-#define QY_DOC_VALUES_MAX  50000
+#define QY_DOC_DEPTH_MAX 32
+#define QY_DOC_VALUES_MAX 50000
 #define QY_DOC_MEMBERS_MAX 256
 #define QY_DOC_INTEGER_MAX INT64_C(9007199254740991)
-#define QY_DOC_TEXT_SIZE   128
+#define QY_DOC_TEXT_SIZE 128
 
 /* A value of a document; the root owns all of them. */
 struct qy_doc;

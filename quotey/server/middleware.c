@@ -27,10 +27,10 @@ static void account(struct qy_server *server, const struct qrt_http_request *req
 {
 	const struct qy_server_env *env = server->env;
 	const char *correlation = qrt_http_response_header(resp, QY_HEADER_CORRELATION);
-	const char *method = req != NULL && is_method(qrt_http_method(req)) ? qrt_http_method(req)
-									    : "-";
-	const char *route = req != NULL && qrt_http_route(req)[0] != '\0' ? qrt_http_route(req)
-									  : "-";
+	const char *method =
+	    req != NULL && is_method(qrt_http_method(req)) ? qrt_http_method(req) : "-";
+	const char *route =
+	    req != NULL && qrt_http_route(req)[0] != '\0' ? qrt_http_route(req) : "-";
 	int status = qrt_http_status(resp);
 	char line[LOG_LINE_SIZE], took[32] = "-";
 
@@ -58,8 +58,8 @@ static enum qrt_err no_route(struct qrt_http_response *resp, int status, const c
 	return qy_answer_write_error(resp, &error);
 }
 
-static enum qrt_err route(struct qy_server *server, struct qrt_cx *cx,
-			  struct qrt_http_request *req, struct qrt_http_response *resp)
+static enum qrt_err route(struct qy_server *server, struct qrt_cx *cx, struct qrt_http_request *req,
+			  struct qrt_http_response *resp)
 {
 	enum qrt_err err = qrt_http_dispatch(server->router, cx, req, resp);
 

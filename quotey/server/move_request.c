@@ -7,16 +7,16 @@
 #include "quotey/server/shape.h"
 
 static const struct qy_member_rule set_rules[] = {
-	{"component", QY_DOC_STRING, true},
-	{"backend", QY_DOC_STRING, true},
-	{"reason", QY_DOC_STRING, false},
-	{"actor", QY_DOC_STRING, false},
+    {"component", QY_DOC_STRING, true},
+    {"backend", QY_DOC_STRING, true},
+    {"reason", QY_DOC_STRING, false},
+    {"actor", QY_DOC_STRING, false},
 };
 
 static const struct qy_member_rule rollback_rules[] = {
-	{"component", QY_DOC_STRING, false},
-	{"reason", QY_DOC_STRING, false},
-	{"actor", QY_DOC_STRING, false},
+    {"component", QY_DOC_STRING, false},
+    {"reason", QY_DOC_STRING, false},
+    {"actor", QY_DOC_STRING, false},
 };
 
 /* Copies a member if it is there. What is journalled must be one line of text. */

@@ -11,7 +11,7 @@
 struct qy_move_request {
 	char component[32]; /* "": all that moved (rollback only) */
 	char backend[16];   /* of set; "" for rollback */
-	char actor[64];     /* "user:operator" when not given */
+	char actor[64];	    /* "user:operator" when not given */
 	char reason[128];
 };
 

@@ -14,32 +14,29 @@
 #define ATTRIBUTE_KINDS (QY_DOC_STRING | QY_DOC_INTEGER | QY_DOC_BOOLEAN)
 
 static const struct qy_member_rule header_rules[] = {
-	{"flow_type", QY_DOC_STRING, false},
-	{"account_id", TEXT_OR_NULL, false},
-	{"account_name", TEXT_OR_NULL, false},
-	{"deal_id", TEXT_OR_NULL, false},
-	{"currency", TEXT_OR_NULL, false},
-	{"term_months", QY_DOC_INTEGER | QY_DOC_NULL, false},
-	{"start_date", TEXT_OR_NULL, false},
-	{"end_date", TEXT_OR_NULL, false},
-	{"valid_until", TEXT_OR_NULL, false},
-	{"tax_rate_bps", QY_DOC_INTEGER, false},
-	{"payment_terms", TEXT_OR_NULL, false},
-	{"billing_country", TEXT_OR_NULL, false},
-	{"notes", TEXT_OR_NULL, false},
-	{"prior_quote_id", TEXT_OR_NULL, false},
-	{"discount_reason", TEXT_OR_NULL, false},
-	{"sales_rep_id", TEXT_OR_NULL, false},
-	{"lines", QY_DOC_ARRAY, true},
+    {"flow_type", QY_DOC_STRING, false},
+    {"account_id", TEXT_OR_NULL, false},
+    {"account_name", TEXT_OR_NULL, false},
+    {"deal_id", TEXT_OR_NULL, false},
+    {"currency", TEXT_OR_NULL, false},
+    {"term_months", QY_DOC_INTEGER | QY_DOC_NULL, false},
+    {"start_date", TEXT_OR_NULL, false},
+    {"end_date", TEXT_OR_NULL, false},
+    {"valid_until", TEXT_OR_NULL, false},
+    {"tax_rate_bps", QY_DOC_INTEGER, false},
+    {"payment_terms", TEXT_OR_NULL, false},
+    {"billing_country", TEXT_OR_NULL, false},
+    {"notes", TEXT_OR_NULL, false},
+    {"prior_quote_id", TEXT_OR_NULL, false},
+    {"discount_reason", TEXT_OR_NULL, false},
+    {"sales_rep_id", TEXT_OR_NULL, false},
+    {"lines", QY_DOC_ARRAY, true},
 };
 
 static const struct qy_member_rule line_rules[] = {
-	{"product_id", QY_DOC_STRING, true},
-	{"quantity", QY_DOC_INTEGER, true},
-	{"discount_bps", QY_DOC_INTEGER, false},
-	{"unit_price", QY_DOC_STRING, false},
-	{"attributes", QY_DOC_OBJECT, false},
-	{"notes", TEXT_OR_NULL, false},
+    {"product_id", QY_DOC_STRING, true},     {"quantity", QY_DOC_INTEGER, true},
+    {"discount_bps", QY_DOC_INTEGER, false}, {"unit_price", QY_DOC_STRING, false},
+    {"attributes", QY_DOC_OBJECT, false},    {"notes", TEXT_OR_NULL, false},
 };
 
 struct input {
@@ -241,11 +238,11 @@ static bool take_line(struct input *input, const struct qy_doc *line, size_t pos
 	struct attributes attributes = {.count = 0};
 	char id[32];
 	struct qy_line_spec spec = {
-		.id = id,
-		.product_id = qy_doc_string(qy_doc_member(line, "product_id")),
-		.quantity = qy_doc_integer(qy_doc_member(line, "quantity")),
-		.price_source = QY_PRICE_LIST,
-		.attributes = attributes.specs,
+	    .id = id,
+	    .product_id = qy_doc_string(qy_doc_member(line, "product_id")),
+	    .quantity = qy_doc_integer(qy_doc_member(line, "quantity")),
+	    .price_source = QY_PRICE_LIST,
+	    .attributes = attributes.specs,
 	};
 	enum qy_code code;
 

@@ -261,49 +261,55 @@ struct member {
 	unsigned forms;
 };
 
-#define TEXT(name, upper) {name, QY_FIELD_##upper, NULL, IN_ALL}
-#define OTHER(name, function, forms) {name, QY_FIELD_COUNT, function, forms}
+#define TEXT(name, upper)                                                                          \
+	{                                                                                          \
+		name, QY_FIELD_##upper, NULL, IN_ALL                                               \
+	}
+#define OTHER(name, function, forms)                                                               \
+	{                                                                                          \
+		name, QY_FIELD_COUNT, function, forms                                              \
+	}
 
 /* In byte order: the writer refuses any other. */
 static const struct member members[] = {
-	TEXT("account_id", ACCOUNT_ID),
-	TEXT("account_name", ACCOUNT_NAME),
-	TEXT("billing_country", BILLING_COUNTRY),
-	TEXT("created_at", CREATED_AT),
-	TEXT("created_by", CREATED_BY),
-	TEXT("currency", CURRENCY),
-	TEXT("customer_decided_at", CUSTOMER_DECIDED_AT),
-	OTHER("customer_decision", write_decision, IN_ALL),
-	TEXT("deal_id", DEAL_ID),
-	TEXT("discount_reason", DISCOUNT_REASON),
-	TEXT("end_date", END_DATE),
-	TEXT("finalized_at", FINALIZED_AT),
-	TEXT("fingerprint", FINGERPRINT),
-	OTHER("flow_type", write_flow_type, IN_ALL),
-	TEXT("id", ID),
-	OTHER("line_count", write_line_count, IN_LIST),
-	OTHER("lines", write_lines, IN_ONE | IN_PRICED),
-	TEXT("lock_expires_at", LOCK_EXPIRES_AT),
-	TEXT("locked_at", LOCKED_AT),
-	TEXT("locked_by", LOCKED_BY),
-	OTHER("missing_fields", write_missing, IN_PRICED),
-	TEXT("notes", NOTES),
-	TEXT("payment_terms", PAYMENT_TERMS),
-	OTHER("pricing", write_pricing, IN_PRICED),
-	TEXT("prior_quote_id", PRIOR_QUOTE_ID),
-	TEXT("sales_rep_id", SALES_REP_ID),
-	TEXT("sent_at", SENT_AT),
-	TEXT("slack_channel", SLACK_CHANNEL),
-	TEXT("slack_thread_ts", SLACK_THREAD_TS),
-	TEXT("start_date", START_DATE),
-	OTHER("state_version", write_state_version, IN_ALL),
-	OTHER("status", write_status, IN_ALL),
-	OTHER("tax_rate_bps", write_tax_rate, IN_ALL),
-	OTHER("term_months", write_term, IN_ALL),
-	OTHER("totals", write_totals, IN_ALL),
-	TEXT("updated_at", UPDATED_AT),
-	TEXT("valid_until", VALID_UNTIL),
-	OTHER("version", write_version, IN_ALL),
+    TEXT("account_id", ACCOUNT_ID),
+    TEXT("account_name", ACCOUNT_NAME),
+    TEXT("billing_country", BILLING_COUNTRY),
+    TEXT("created_at", CREATED_AT),
+    TEXT("created_by", CREATED_BY),
+    TEXT("currency", CURRENCY),
+    TEXT("customer_decided_at", CUSTOMER_DECIDED_AT),
+    OTHER("customer_decision", write_decision, IN_ALL),
+    TEXT("deal_id", DEAL_ID),
+    TEXT("discount_reason", DISCOUNT_REASON),
+    TEXT("end_date", END_DATE),
+    TEXT("finalized_at", FINALIZED_AT),
+    TEXT("fingerprint", FINGERPRINT),
+    OTHER("flow_type", write_flow_type, IN_ALL),
+    TEXT("id", ID),
+    OTHER("line_count", write_line_count, IN_LIST),
+    OTHER("lines", write_lines, IN_ONE | IN_PRICED),
+    TEXT("lock_expires_at", LOCK_EXPIRES_AT),
+    TEXT("locked_at", LOCKED_AT),
+    TEXT("locked_by", LOCKED_BY),
+    OTHER("missing_fields", write_missing, IN_PRICED),
+    TEXT("notes", NOTES),
+    TEXT("payment_terms", PAYMENT_TERMS),
+    OTHER("pricing", write_pricing, IN_PRICED),
+    TEXT("prior_quote_id", PRIOR_QUOTE_ID),
+    TEXT("sales_rep_id", SALES_REP_ID),
+    TEXT("sent_at", SENT_AT),
+    TEXT("slack_channel", SLACK_CHANNEL),
+    TEXT("slack_thread_ts", SLACK_THREAD_TS),
+    TEXT("start_date", START_DATE),
+    OTHER("state_version", write_state_version, IN_ALL),
+    OTHER("status", write_status, IN_ALL),
+    OTHER("tax_rate_bps", write_tax_rate, IN_ALL),
+    OTHER("term_months", write_term, IN_ALL),
+    OTHER("totals", write_totals, IN_ALL),
+    TEXT("updated_at", UPDATED_AT),
+    TEXT("valid_until", VALID_UNTIL),
+    OTHER("version", write_version, IN_ALL),
 };
 
 static void write_members(struct qy_json *json, const struct view *view, enum form form)

@@ -81,8 +81,8 @@ enum qrt_err qy_route_quote_get(struct qy_exchange *exchange)
 	if (!qy_request_quote_id(exchange, id)) {
 		return qy_answer_error(exchange);
 	}
-	err = qy_db_quote_get(exchange->cx, exchange->server->env->db, id, &exchange->quote,
-			      &fault);
+	err =
+	    qy_db_quote_get(exchange->cx, exchange->server->env->db, id, &exchange->quote, &fault);
 	if (err || fault.kind != QY_FAULT_NONE) {
 		return qy_answer_failure(exchange, err, &fault, NULL);
 	}

@@ -8,7 +8,7 @@
 
 qy_route_fn qy_route_quote_create;  /* 201 with Location and ETag */
 qy_route_fn qy_route_quote_list;    /* filters status, account_id, created_by; limit, offset */
-qy_route_fn qy_route_quote_get;     /* with ETag */
+qy_route_fn qy_route_quote_get;	    /* with ETag */
 qy_route_fn qy_route_quote_price;   /* takes If-Match; 200 also when fields are missing */
 qy_route_fn qy_route_quote_preview; /* changes nothing */
 

@@ -7,7 +7,7 @@
 #define SECOND_NS INT64_C(1000000000)
 #define WINDOW_NS (60 * SECOND_NS)
 #define SLOTS_MAX 600
-#define BUCKETS	  256
+#define BUCKETS 256
 
 struct slot {
 	int64_t last_ns; /* of the last call in it */

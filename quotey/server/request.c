@@ -9,7 +9,7 @@
 #include "quotey/server/shape.h"
 
 #define LIST_DEFAULT 20
-#define OFFSET_MAX   1000000000
+#define OFFSET_MAX 1000000000
 
 /* --- body ---------------------------------------------------------------------------------- */
 

@@ -14,12 +14,11 @@ struct route {
 };
 
 static const struct route routes[] = {
-	{"POST", "/api/v1/quotes", QY_SCOPE_QUOTES_WRITE, true, qy_route_quote_create},
-	{"GET", "/api/v1/quotes", QY_SCOPE_QUOTES_READ, true, qy_route_quote_list},
-	{"GET", "/api/v1/quotes/{id}", QY_SCOPE_QUOTES_READ, true, qy_route_quote_get},
-	{"POST", "/api/v1/quotes/{id}/price", QY_SCOPE_QUOTES_WRITE, true, qy_route_quote_price},
-	{"POST", "/api/v1/quotes/{id}/preview", QY_SCOPE_QUOTES_READ, false,
-	 qy_route_quote_preview},
+    {"POST", "/api/v1/quotes", QY_SCOPE_QUOTES_WRITE, true, qy_route_quote_create},
+    {"GET", "/api/v1/quotes", QY_SCOPE_QUOTES_READ, true, qy_route_quote_list},
+    {"GET", "/api/v1/quotes/{id}", QY_SCOPE_QUOTES_READ, true, qy_route_quote_get},
+    {"POST", "/api/v1/quotes/{id}/price", QY_SCOPE_QUOTES_WRITE, true, qy_route_quote_price},
+    {"POST", "/api/v1/quotes/{id}/preview", QY_SCOPE_QUOTES_READ, false, qy_route_quote_preview},
 };
 
 #define ROUTE_COUNT (sizeof(routes) / sizeof(routes[0]))
@@ -62,8 +61,8 @@ enum qrt_err qy_routes_add(struct qrt_http_router *router)
 	size_t i;
 
 	for (i = 0; i < ROUTE_COUNT; i++) {
-		enum qrt_err err = qrt_http_route_add(router, routes[i].method, routes[i].pattern,
-						      run_route);
+		enum qrt_err err =
+		    qrt_http_route_add(router, routes[i].method, routes[i].pattern, run_route);
 
 		if (err) {
 			return err;

@@ -44,8 +44,7 @@ static bool parse_failed(const struct qy_doc_error *why, struct qy_error *error)
 	return false;
 }
 
-bool qy_body_parse(const char *text, size_t length, struct qy_doc **ret_doc,
-		   struct qy_error *error)
+bool qy_body_parse(const char *text, size_t length, struct qy_doc **ret_doc, struct qy_error *error)
 {
 	struct qy_doc_error why = {.fault = QY_DOC_FINE};
 	struct qy_doc *doc = NULL;

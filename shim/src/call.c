@@ -26,8 +26,8 @@ struct qrt__call {
 	char detail[QRT__DETAIL_MAX];
 
 	struct qrt__post go, stop, back;
-	struct qrt_task *task;	  /* callee's thread: while it lives */
-	bool stop_early;	  /* callee's thread: asked to end before it began */
+	struct qrt_task *task; /* callee's thread: while it lives */
+	bool stop_early;       /* callee's thread: asked to end before it began */
 
 	struct qrt_runtime *from; /* NULL: a thread waits */
 	struct qrt__wait *wait;	  /* caller's thread: NULL once it left */

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const cap_names[] = {"spawn",  "time",   "net",     "db",    "blocking", "random",
+static const char *const cap_names[] = {"spawn", "time",   "net",     "db",    "blocking", "random",
 					"trace", "signal", "process", "admin", "call"};
 
 uint32_t qrt_cx_caps(const struct qrt_cx *cx)

@@ -64,14 +64,14 @@ static void put_region(struct out *out, const struct qrt_region *region)
 	}
 	put(out, ",\"tasks\":[");
 	const char *comma = "";
-	QRT__LIST_EACH (node, &region->tasks) {
+	QRT__LIST_EACH(node, &region->tasks) {
 		put(out, "%s", comma);
 		put_task(out, QRT__CONTAINER(node, struct qrt_task, in_home));
 		comma = ",";
 	}
 	put(out, "],\"regions\":[");
 	comma = "";
-	QRT__LIST_EACH (node, &region->children) {
+	QRT__LIST_EACH(node, &region->children) {
 		put(out, "%s", comma);
 		put_region(out, QRT__CONTAINER(node, struct qrt_region, in_parent));
 		comma = ",";
@@ -92,8 +92,9 @@ size_t qrt_dump(struct qrt_cx *cx, char *buf, size_t n)
 	put_region(&out, rt->root);
 	put(&out, "}");
 	if (out.used >= n) {
-		return (size_t)snprintf(buf, n, "{\"runtime\":\"%s\",\"error\":\"dump of %zu bytes is "
-						"larger than %zu\"}",
+		return (size_t)snprintf(buf, n,
+					"{\"runtime\":\"%s\",\"error\":\"dump of %zu bytes is "
+					"larger than %zu\"}",
 					rt->name, out.used, n);
 	}
 	return out.used;

@@ -11,7 +11,7 @@ struct err_text {
 
 static const struct err_text err_texts[] = {
 #define ERR_TEXT(name, text) [name] = {#name, text},
-	QRT_ERRORS(ERR_TEXT)
+    QRT_ERRORS(ERR_TEXT)
 #undef ERR_TEXT
 };
 

@@ -37,17 +37,17 @@ static enum qrt_err frame_make(struct qrt__fiber *fiber, char *top, qrt__fiber_f
 	void **sp = (void **)(void *)top;
 	*--sp = NULL;
 	*--sp = (void *)(uintptr_t)qrt__fiber_start;
-	*--sp = NULL;			  /* rbp: backtraces stop here */
-	*--sp = NULL;			  /* rbx */
-	*--sp = (void *)(uintptr_t)fn;	  /* r12 */
-	*--sp = arg;			  /* r13 */
-	*--sp = NULL;			  /* r14 */
-	*--sp = NULL;			  /* r15 */
+	*--sp = NULL;		       /* rbp: backtraces stop here */
+	*--sp = NULL;		       /* rbx */
+	*--sp = (void *)(uintptr_t)fn; /* r12 */
+	*--sp = arg;		       /* r13 */
+	*--sp = NULL;		       /* r14 */
+	*--sp = NULL;		       /* r15 */
 #else
 	void **sp = (void **)(void *)(top - 160);
 	memset(sp, 0, 160);
-	sp[0] = (void *)(uintptr_t)fn;	  /* x19 */
-	sp[1] = arg;			  /* x20 */
+	sp[0] = (void *)(uintptr_t)fn;		      /* x19 */
+	sp[1] = arg;				      /* x20 */
 	sp[11] = (void *)(uintptr_t)qrt__fiber_start; /* x30 */
 #endif
 	fiber->sp = sp;

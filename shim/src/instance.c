@@ -88,7 +88,8 @@ static enum qrt_err start_task(struct qrt_cx *cx, void *arg)
 	err = qrt__event_wait(cx, &instance->decided, QRT_NO_DEADLINE);
 	if (err) {
 		/* Too late: whatever comes of it is undone. */
-		rt->engine->cancel_task(instance->resident, QRT_CANCEL_DEADLINE, "prepare was late");
+		rt->engine->cancel_task(instance->resident, QRT_CANCEL_DEADLINE,
+					"prepare was late");
 		QRT_IGNORE(wait_masked(cx, &instance->decided), "it cannot be cut short");
 		qrt__event_set(&instance->stop);
 		return err;

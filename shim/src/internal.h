@@ -55,7 +55,7 @@ enum qrt__wait_kind {
 #define QRT__WAIT_ENUM(name, text, op) name,
 	QRT__WAIT_KINDS(QRT__WAIT_ENUM)
 #undef QRT__WAIT_ENUM
-	QRT__WAIT_COUNT
+	    QRT__WAIT_COUNT
 };
 
 struct qrt__wait;
@@ -70,14 +70,14 @@ typedef void qrt__abort_fn(struct qrt__wait *wait, enum qrt_err why);
 struct qrt__wait {
 	struct qrt_task *task;
 	enum qrt__wait_kind kind;
-	const void *object;	/* for dumps */
+	const void *object; /* for dumps */
 	int64_t since_ns;
-	qrt__abort_fn *abort;	/* NULL: cannot be cut short */
+	qrt__abort_fn *abort; /* NULL: cannot be cut short */
 	bool aborted;
-	bool done;		/* unparked, maybe before it parked */
+	bool done; /* unparked, maybe before it parked */
 	enum qrt_err result;
 	struct qrt__timer timer;
-	struct qrt__list node;	/* in the object's queue, the object's affair */
+	struct qrt__list node; /* in the object's queue, the object's affair */
 };
 
 void qrt__wait_init(struct qrt__wait *wait, struct qrt_cx *cx, enum qrt__wait_kind kind,
@@ -128,10 +128,10 @@ struct qrt_task {
 	uint64_t id;		 /* in its runtime, from 1 */
 	uint64_t index;		 /* in its region, from 0 */
 	int64_t spawned_ns;
-	struct qrt__wait *wait;	 /* while parked */
+	struct qrt__wait *wait; /* while parked */
 	struct qrt__list in_home, in_ready;
 	struct qrt__defer *defers;
-	unsigned masks;		 /* cancel does not reach it while > 0 */
+	unsigned masks; /* cancel does not reach it while > 0 */
 	struct qrt__cancel cancel;
 	enum qrt_outcome outcome;
 	char detail[QRT__DETAIL_MAX];
@@ -182,10 +182,10 @@ struct qrt_region {
 	struct qrt__list children; /* live child regions */
 	struct qrt__list in_parent;
 	uint64_t next_index;
-	struct qrt__wait *closer;  /* who waits in close, or NULL */
+	struct qrt__wait *closer; /* who waits in close, or NULL */
 	struct qrt__cancel cancel;
 	struct qrt_aggregate failures;
-	enum qrt_err first_err;	   /* of the failure that caused the end */
+	enum qrt_err first_err; /* of the failure that caused the end */
 	struct qrt_failure first;
 	struct qrt__defer *defers;
 	struct qrt__chunk *heap;
@@ -237,35 +237,35 @@ struct qrt_runtime {
 	char name[32];
 	size_t tasks_max;
 
-	struct qrt__fiber loop;		/* the loop's own context */
+	struct qrt__fiber loop; /* the loop's own context */
 	struct qrt__stack_pool *stacks;
-	struct qrt_task *current;	/* NULL while the loop runs */
-	struct qrt_task *ended;		/* its stack waits to be given back */
+	struct qrt_task *current; /* NULL while the loop runs */
+	struct qrt_task *ended;	  /* its stack waits to be given back */
 	struct qrt__list ready;
 	size_t n_ready;
-	unsigned batch_left;		/* tasks that may still run before the next poll */
-	int64_t turn_ns;		/* when this turn began: time enough for "since when" */
+	unsigned batch_left; /* tasks that may still run before the next poll */
+	int64_t turn_ns;     /* when this turn began: time enough for "since when" */
 	struct qrt__timer_heap timers;
 	struct qrt_region *root;
 	uint64_t next_task_id;
-	void (*loop_fn)(void *arg);	/* qrt__on_loop's errand */
+	void (*loop_fn)(void *arg); /* qrt__on_loop's errand */
 	void *loop_arg;
-	struct qrt_task *errand;	/* whose errand it is */
-	bool stopping;			/* the loop ends when the root is empty */
+	struct qrt_task *errand; /* whose errand it is */
+	bool stopping;		 /* the loop ends when the root is empty */
 
 	pthread_mutex_t inbox_lock;
 	struct qrt__post *inbox_head, **inbox_tail;
 	_Atomic bool inbox_nonempty;
-	bool inbox_open;		/* under inbox_lock */
+	bool inbox_open; /* under inbox_lock */
 
 	pthread_t thread;
 	bool started;
-	pthread_mutex_t state_lock;	/* of what follows */
+	pthread_mutex_t state_lock; /* of what follows */
 	pthread_cond_t state_changed;
 	bool loop_ended;
 
 	/* Any thread may read these. */
-	_Atomic int64_t busy_since_ns;	/* 0: in poll */
+	_Atomic int64_t busy_since_ns; /* 0: in poll */
 	_Atomic(const char *) busy_task;
 	_Atomic(const char *) busy_site;
 	_Atomic uint64_t tasks_spawned, tasks_live, regions_opened, regions_live;
@@ -276,10 +276,9 @@ struct qrt_runtime {
 
 /* Counters have one writer, the loop's thread: a plain add is enough. */
 #define QRT__COUNT(counter, by)                                                                    \
-	atomic_store_explicit(&(counter),                                                          \
-			      atomic_load_explicit(&(counter), memory_order_relaxed) +             \
-				  (uint64_t)(by),                                                  \
-			      memory_order_relaxed)
+	atomic_store_explicit(                                                                     \
+	    &(counter), atomic_load_explicit(&(counter), memory_order_relaxed) + (uint64_t)(by),   \
+	    memory_order_relaxed)
 
 /* Starts a thread with all signals blocked. Errors: EAGAIN. */
 enum qrt_err qrt__thread_start(pthread_t *ret_thread, void *(*fn)(void *), void *arg,
@@ -335,7 +334,7 @@ struct qrt__socket {
 	unsigned users;		  /* tasks inside a wait for it, resumed or not */
 	struct qrt__wait *reader; /* who waits to read (or accept), or NULL */
 	struct qrt__wait *writer;
-	void *net;		  /* the net implementation's */
+	void *net; /* the net implementation's */
 };
 
 /* Takes over @fd (closes it on failure). */

@@ -9,11 +9,10 @@ struct qrt__list {
 	struct qrt__list *next, *prev;
 };
 
-#define QRT__CONTAINER(node, type, member)                                                         \
-	((type *)(void *)((char *)(node)-offsetof(type, member)))
+#define QRT__CONTAINER(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
 
 #define QRT__LIST_EACH(node, head)                                                                 \
-	for (struct qrt__list *node = (head)->next, *node##_next = node->next; node != (head);      \
+	for (struct qrt__list *node = (head)->next, *node##_next = node->next; node != (head);     \
 	     node = node##_next, node##_next = node->next)
 
 static inline void qrt__list_init(struct qrt__list *head)

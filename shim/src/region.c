@@ -88,8 +88,8 @@ enum qrt_err qrt__region_open_root(struct qrt_runtime *rt)
 		return QRT_ENOMEM;
 	}
 	root->policy = QRT_COLLECT;
-	root->cx = (struct qrt_cx){
-	    .region = root, .caps = QRT_CAP_ALL, .deadline_ns = QRT_NO_DEADLINE};
+	root->cx =
+	    (struct qrt_cx){.region = root, .caps = QRT_CAP_ALL, .deadline_ns = QRT_NO_DEADLINE};
 	rt->root = root;
 	return QRT_OK;
 }
@@ -160,10 +160,10 @@ struct qrt_cx *qrt_region_cx(struct qrt_region *region)
 size_t qrt_region_live(const struct qrt_region *region)
 {
 	size_t n = 0;
-	QRT__LIST_EACH (node, &region->tasks) {
+	QRT__LIST_EACH(node, &region->tasks) {
 		n++;
 	}
-	QRT__LIST_EACH (node, &region->children) {
+	QRT__LIST_EACH(node, &region->children) {
 		n += qrt_region_live(QRT__CONTAINER(node, struct qrt_region, in_parent));
 	}
 	return n;

@@ -126,8 +126,7 @@ enum qrt_err qrt_run_main(struct qrt_runtime *rt, qrt_task_fn *fn, void *arg)
 	pthread_mutex_lock(&rt->inbox_lock);
 	rt->inbox_open = true;
 	pthread_mutex_unlock(&rt->inbox_lock);
-	enum qrt_err err =
-	    qrt__task_spawn(rt->root, main_task, &call, "main", QRT_SITE, NULL);
+	enum qrt_err err = qrt__task_spawn(rt->root, main_task, &call, "main", QRT_SITE, NULL);
 	if (err) {
 		return err;
 	}

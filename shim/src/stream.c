@@ -211,8 +211,8 @@ enum qrt_err qrt_accept(struct qrt_cx *cx, struct qrt_listener *listener,
 			return adopt_stream(rt, fd, peer, ret_stream);
 		}
 		if (err == QRT_EAGAIN) {
-			err = qrt__socket_wait(cx, &listener->socket, QRT__IO_READ,
-					       QRT__WAIT_ACCEPT);
+			err =
+			    qrt__socket_wait(cx, &listener->socket, QRT__IO_READ, QRT__WAIT_ACCEPT);
 		}
 	}
 	return err;

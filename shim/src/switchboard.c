@@ -144,8 +144,8 @@ static int64_t now(struct qrt_cx *cx)
 	return qrt__now(cx->task->rt);
 }
 
-static enum qrt_err prepare(struct qrt_cx *cx, struct qrt_switchboard *sb,
-			    struct qrt__instance *to, struct qrt_move *move)
+static enum qrt_err prepare(struct qrt_cx *cx, struct qrt_switchboard *sb, struct qrt__instance *to,
+			    struct qrt_move *move)
 {
 	int64_t begun = now(cx);
 	enum qrt_err err =
@@ -185,8 +185,9 @@ static void drain(struct qrt_cx *cx, struct qrt_switchboard *sb, struct qrt__ins
 	move->drain_ns = now(cx) - begun;
 	if (err) {
 		move->stragglers = qrt__instance_in_flight(from);
-		snprintf(move->detail, sizeof(move->detail), "drain of %s: %s; %llu still under way",
-			 from->backend, qrt_detail(cx)[0] ? qrt_detail(cx) : qrt_err_text(err),
+		snprintf(move->detail, sizeof(move->detail),
+			 "drain of %s: %s; %llu still under way", from->backend,
+			 qrt_detail(cx)[0] ? qrt_detail(cx) : qrt_err_text(err),
 			 (unsigned long long)move->stragglers);
 	}
 }
@@ -353,8 +354,8 @@ static enum qrt_err stop_slot(struct qrt_cx *cx, struct qrt_switchboard *sb, str
 	}
 	atomic_store(&slot->port.active, NULL);
 	for (size_t i = 0; i < sb->n_places; i++) {
-		enum qrt_err stop = qrt__instance_stop(cx, &slot->instance[i],
-						       qrt_deadline_in(cx, 5 * QRT_SEC));
+		enum qrt_err stop =
+		    qrt__instance_stop(cx, &slot->instance[i], qrt_deadline_in(cx, 5 * QRT_SEC));
 		err = err ? err : stop;
 	}
 	pthread_mutex_lock(&sb->lock);

@@ -20,7 +20,7 @@ struct kind_text {
 
 static const struct kind_text kind_texts[] = {
 #define KIND_TEXT(name, text, severity) [name] = {text, severity},
-	QRT_CANCEL_KINDS(KIND_TEXT)
+    QRT_CANCEL_KINDS(KIND_TEXT)
 #undef KIND_TEXT
 };
 
@@ -66,7 +66,8 @@ static void close_left_open(struct qrt_task *task)
 	while (task->top) {
 		struct qrt_region *region = task->top;
 		task->rt->engine->cancel_region(region, QRT_CANCEL_PARENT, "its opener ended");
-		QRT_IGNORE(qrt_region_close(&task->cx, &region, QRT_OK), "the opener's outcome counts");
+		QRT_IGNORE(qrt_region_close(&task->cx, &region, QRT_OK),
+			   "the opener's outcome counts");
 	}
 }
 
@@ -93,7 +94,7 @@ static void task_main(void *arg)
 	if (task->top) {
 		qrt_panic(&task->cx, "returned with a region open");
 	}
-	enum qrt_outcome outcome = !err		       ? QRT_OUTCOME_OK
+	enum qrt_outcome outcome = !err			  ? QRT_OUTCOME_OK
 				   : err == QRT_ECANCELED ? QRT_OUTCOME_CANCELLED
 							  : QRT_OUTCOME_ERR;
 	task_finish(task, err, outcome);

@@ -8,7 +8,7 @@ struct wait_text {
 
 static const struct wait_text wait_texts[] = {
 #define WAIT_TEXT(name, text, op) [name] = {text, op},
-	QRT__WAIT_KINDS(WAIT_TEXT)
+    QRT__WAIT_KINDS(WAIT_TEXT)
 #undef WAIT_TEXT
 };
 
@@ -25,7 +25,8 @@ static void wait_expired(struct qrt__timer *timer)
 void qrt__wait_init(struct qrt__wait *wait, struct qrt_cx *cx, enum qrt__wait_kind kind,
 		    const void *object, qrt__abort_fn *abort)
 {
-	*wait = (struct qrt__wait){.task = cx->task, .kind = kind, .object = object, .abort = abort};
+	*wait =
+	    (struct qrt__wait){.task = cx->task, .kind = kind, .object = object, .abort = abort};
 	qrt__timer_init(&wait->timer, wait_expired);
 	qrt__list_init(&wait->node);
 }

@@ -74,7 +74,8 @@ static void bench_switch(void)
 	qrt__stack_pool_destroy(&pool);
 }
 
-/* --- through the scheduler --------------------------------------------------------------------- */
+/* --- through the scheduler ---------------------------------------------------------------------
+ */
 
 static enum qrt_err nothing(struct qrt_cx *cx, void *arg)
 {

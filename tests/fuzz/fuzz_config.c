@@ -57,10 +57,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static char path[] = "FUZZ_PATH=/data";
 	char *environment[] = {secret, path, NULL};
 	struct qy_config_sources sources = {
-		.path = "fuzz.conf",
-		.file_bytes = size > 0 ? (const void *)data : "",
-		.n_file_bytes = size,
-		.environ = environment,
+	    .path = "fuzz.conf",
+	    .file_bytes = size > 0 ? (const void *)data : "",
+	    .n_file_bytes = size,
+	    .environ = environment,
 	};
 	struct qy_config *config = NULL;
 	struct qy_config_errors errors;

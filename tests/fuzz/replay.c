@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 
 #define INPUT_MAX (8 * 1024 * 1024)
-#define PATH_LEN  4096
+#define PATH_LEN 4096
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -10,10 +10,10 @@
 
 struct http_answer {
 	int status;
-	char *head;    /* status line and headers, NUL-terminated */
-	char *body;    /* NUL-terminated */
+	char *head; /* status line and headers, NUL-terminated */
+	char *body; /* NUL-terminated */
 	size_t body_len;
-	bool closes;   /* the server said `Connection: close` */
+	bool closes; /* the server said `Connection: close` */
 };
 
 /*

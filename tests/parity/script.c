@@ -11,16 +11,26 @@
 	"{\"product_id\":\"" product "\",\"quantity\":" quantity ",\"unit_price\":\"" price "\"}"
 
 #define CREATE(text, status, contains, lines)                                                      \
-	{text, "POST", QUOTES, KEY_WRITER, JSON, "{" HEADER ",\"lines\":[" lines "]}", status,     \
-	 contains}
+	{                                                                                          \
+		text, "POST", QUOTES, KEY_WRITER, JSON, "{" HEADER ",\"lines\":[" lines "]}",      \
+		    status, contains                                                               \
+	}
 #define PRICE(text, id, status, contains)                                                          \
-	{text, "POST", QUOTES "/" id "/price", KEY_WRITER, "", NULL, status, contains}
+	{                                                                                          \
+		text, "POST", QUOTES "/" id "/price", KEY_WRITER, "", NULL, status, contains       \
+	}
 #define PREVIEW(text, id, status, contains)                                                        \
-	{text, "POST", QUOTES "/" id "/preview", KEY_READER, "", NULL, status, contains}
+	{                                                                                          \
+		text, "POST", QUOTES "/" id "/preview", KEY_READER, "", NULL, status, contains     \
+	}
 #define GET(text, path, status, contains)                                                          \
-	{text, "GET", path, KEY_READER, "", NULL, status, contains}
+	{                                                                                          \
+		text, "GET", path, KEY_READER, "", NULL, status, contains                          \
+	}
 #define REFUSED(text, body, status, contains)                                                      \
-	{text, "POST", QUOTES, KEY_WRITER, JSON, body, status, contains}
+	{                                                                                          \
+		text, "POST", QUOTES, KEY_WRITER, JSON, body, status, contains                     \
+	}
 
 const struct parity_step parity_steps[] = {
     /* Quotes are numbered Q-<year>-0001 and so on; @N@ in a path stands for the N-th one. */
@@ -46,7 +56,8 @@ const struct parity_step parity_steps[] = {
     CREATE("B024 a quote without lines can be drafted", 201, "\"lines\":[]", ""),
     PRICE("B024 but not priced: exactly EMPTY_QUOTE", "@6@", 422, "EMPTY_QUOTE"),
     CREATE("B025 duplicates", 201, "Q-",
-	   LINE("prd-sso", "1") "," LINE("prd-api", "1") "," LINE("prd-sso", "1") "," LINE("prd-sso", "1")),
+	   LINE("prd-sso", "1") "," LINE("prd-api", "1") "," LINE("prd-sso",
+								  "1") "," LINE("prd-sso", "1")),
     PRICE("B025 two DUPLICATE_PRODUCT_ID on lines 3 and 4", "@7@", 422, "DUPLICATE_PRODUCT_ID"),
     CREATE("B026 zero quantity", 201, "Q-", LINE("prd-sso", "0")),
     PRICE("B026 ZERO_QUANTITY", "@8@", 422, "ZERO_QUANTITY"),
@@ -55,16 +66,16 @@ const struct parity_step parity_steps[] = {
     PRICE("B028 REQUIRES support", "@9@", 422, "prd-support"),
     GET("B035 a violated quote is unchanged", QUOTES "/@9@", 200, "\"status\":\"draft\""),
     CREATE("B028 with support", 201, "Q-",
-	   "{\"product_id\":\"prd-enterprise\",\"quantity\":5,\"attributes\":{\"region\":\"eu\"}},"
-	   LINE("prd-support", "1")),
+	   "{\"product_id\":\"prd-enterprise\",\"quantity\":5,\"attributes\":{\"region\":\"eu\"}}"
+	   "," LINE("prd-support", "1")),
     PRICE("B028 adding it clears the violation", "@10@", 200, "\"status\":\"priced\""),
     CREATE("B029 starter with enterprise", 201, "Q-",
-	   "{\"product_id\":\"prd-enterprise\",\"quantity\":5,\"attributes\":{\"region\":\"eu\"}},"
-	   LINE("prd-support", "1") "," LINE("prd-starter", "1")),
+	   "{\"product_id\":\"prd-enterprise\",\"quantity\":5,\"attributes\":{\"region\":\"eu\"}}"
+	   "," LINE("prd-support", "1") "," LINE("prd-starter", "1")),
     PREVIEW("B029 one EXCLUDES", "@11@", 200, "EXCLUDES"),
     CREATE("B030 quantity out of range", 201, "Q-",
-	   "{\"product_id\":\"prd-enterprise\",\"quantity\":4,\"attributes\":{\"region\":\"eu\"}},"
-	   LINE("prd-support", "1")),
+	   "{\"product_id\":\"prd-enterprise\",\"quantity\":4,\"attributes\":{\"region\":\"eu\"}}"
+	   "," LINE("prd-support", "1")),
     PREVIEW("B030 QUANTITY_RANGE", "@12@", 200, "QUANTITY_RANGE"),
     CREATE("B031 B032 attributes out of range", 201, "Q-",
 	   "{\"product_id\":\"prd-enterprise\",\"quantity\":5,\"attributes\":{\"region\":\"apac\","
@@ -75,8 +86,8 @@ const struct parity_step parity_steps[] = {
 	   LINE("prd-growth", "2") "," LINE("prd-team", "20") "," LINE("prd-sso", "19")),
     PRICE("B033 BUNDLE_MEMBER_MISSING names prd-sso", "@14@", 422, "BUNDLE_MEMBER_MISSING"),
 
-    REFUSED("B019 quantity 1,000,001",
-	    "{" HEADER ",\"lines\":[" LINE("prd-sso", "1000001") "]}", 400, "QUANTITY_LIMIT"),
+    REFUSED("B019 quantity 1,000,001", "{" HEADER ",\"lines\":[" LINE("prd-sso", "1000001") "]}",
+	    400, "QUANTITY_LIMIT"),
     REFUSED("B004 unknown currency", "{\"currency\":\"ZZZ\",\"lines\":[]}", 400, "currency"),
     REFUSED("unknown product", "{" HEADER ",\"lines\":[" LINE("prd-nope", "1") "]}", 400,
 	    "UNKNOWN_PRODUCT"),

@@ -19,11 +19,19 @@
 
 enum { QUOTES_MAX = 64, RATE = 5 };
 
-static const char *const headers_that_matter[] = {
-    "Content-Type",    "Location",	     "ETag",		"Allow",
-    "Retry-After",     "WWW-Authenticate",   "Cache-Control",	"X-Content-Type-Options",
-    "X-Frame-Options", "Content-Security-Policy", "Referrer-Policy", "Permissions-Policy",
-    "X-Correlation-Id"};
+static const char *const headers_that_matter[] = {"Content-Type",
+						  "Location",
+						  "ETag",
+						  "Allow",
+						  "Retry-After",
+						  "WWW-Authenticate",
+						  "Cache-Control",
+						  "X-Content-Type-Options",
+						  "X-Frame-Options",
+						  "Content-Security-Policy",
+						  "Referrer-Policy",
+						  "Permissions-Policy",
+						  "X-Correlation-Id"};
 
 struct stand {
 	const struct assignment *assignment;
@@ -100,7 +108,8 @@ static enum qrt_err dump_database(struct qrt_cx *cx, struct stand *stand)
 	return err;
 }
 
-/* --- the script -------------------------------------------------------------------------------- */
+/* --- the script --------------------------------------------------------------------------------
+ */
 
 static enum qrt_err connected(struct qrt_cx *cx, struct stand *stand)
 {
@@ -115,8 +124,8 @@ static void fill_in(const struct stand *stand, const char *path, char *ret, size
 		char *end;
 		unsigned long index = *path == '@' ? strtoul(path + 1, &end, 10) : 0;
 		if (index >= 1 && index <= stand->n_quotes) {
-			used += (size_t)snprintf(ret + used, n - used, "%s",
-						 stand->quote[index - 1]);
+			used +=
+			    (size_t)snprintf(ret + used, n - used, "%s", stand->quote[index - 1]);
 			if (*end == 'l') {
 				ret[used - strlen(stand->quote[index - 1])] = 'q';
 				end++;
@@ -235,7 +244,8 @@ static enum qrt_err play_raw(struct qrt_cx *cx, struct stand *stand, const struc
 		fprintf(stderr, "%s: %s: no answer (%s)\n", stand->assignment->name, raw->what,
 			qrt_err_name(err));
 	} else {
-		/* The status only: who parses HTTP writes the page (promise "protocol-fault-body"). */
+		/* The status only: who parses HTTP writes the page (promise "protocol-fault-body").
+		 */
 		transcript_add(&stand->out, "< %d\n", answer.status);
 		judge(stand, raw->what, &answer, raw->status, NULL);
 		http_answer_fini(&answer);
@@ -282,8 +292,8 @@ static enum qrt_err maybe_move(struct qrt_cx *cx, struct stand *stand)
 	struct qrt_move move;
 	const char *component = n / every % 2 ? "server" : "db";
 	const char *to = qrt_runtime_backend(stand->place[n / every / 2 % 2]);
-	enum qrt_err err = qrt_switchboard_move(cx, stand->sb, component, to, "user:parity",
-						"parity", &move);
+	enum qrt_err err =
+	    qrt_switchboard_move(cx, stand->sb, component, to, "user:parity", "parity", &move);
 	stand->wrong += move.stragglers != 0;
 	if (strcmp(component, "server") == 0) {
 		/* Idle since the move began: the old side has closed it after its linger. */
@@ -311,14 +321,15 @@ static enum qrt_err play(struct qrt_cx *cx, struct stand *stand)
 	return err;
 }
 
-/* --- the stand --------------------------------------------------------------------------------- */
+/* --- the stand ---------------------------------------------------------------------------------
+ */
 
 static enum qrt_err start_components(struct qrt_cx *cx, struct stand *stand)
 {
 	struct qrt_move move;
 	int fd;
-	enum qrt_err err = qrt_switchboard_add_component(stand->sb, &qy_db_component,
-							 &stand->db_env);
+	enum qrt_err err =
+	    qrt_switchboard_add_component(stand->sb, &qy_db_component, &stand->db_env);
 	if (!err) {
 		err = qrt_socket_listen(cx, "127.0.0.1", 0, &fd, &stand->port);
 	}

@@ -15,7 +15,7 @@ struct assignment {
 	const char *host;   /* backend of the supervisor, the client and, alone, of the lab */
 	const char *server; /* where the components start; the host's name: the same runtime */
 	const char *db;
-	int move_every;	    /* moves a component before each so-many-th request; 0: never */
+	int move_every; /* moves a component before each so-many-th request; 0: never */
 };
 
 /* Plays everything; the transcript is the caller's to fini. Prints what went wrong. */

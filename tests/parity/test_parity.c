@@ -48,7 +48,8 @@ int main(void)
 		struct transcript transcript = {0};
 		bool right = stand_run(a, &transcript) == QRT_OK && transcript.text;
 		if (right && reference_name) {
-			right = transcript_diff(&reference, reference_name, &transcript, a->name) == 0;
+			right =
+			    transcript_diff(&reference, reference_name, &transcript, a->name) == 0;
 		}
 		printf("%s %d - parity on %s\n", right ? "ok" : "not ok", i + 1, a->name);
 		fflush(stdout);

@@ -7,24 +7,24 @@
 #include "quotey/server/auth.h"
 
 #define SECRET "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
-#define NOW    "2026-01-02T03:04:05.000Z"
-#define MS     INT64_C(1000000)
+#define NOW "2026-01-02T03:04:05.000Z"
+#define MS INT64_C(1000000)
 
 /* --- keys ---------------------------------------------------------------------------------- */
 
 static void a_bearer_header_holds_a_key(void **state)
 {
 	static const char *const bad[] = {
-		"",
-		"Bearer",
-		"Bearer ",
-		"Basic qk_01234567_" SECRET,
-		"qk_01234567_" SECRET,
-		"Bearer qk_01234567_" SECRET "0",
-		"Bearer qk_01234567_" SECRET " ",
-		"Bearer qk_0123456_" SECRET,
-		"Bearer qk_0123456G_" SECRET,
-		"Bearer xx_01234567_" SECRET,
+	    "",
+	    "Bearer",
+	    "Bearer ",
+	    "Basic qk_01234567_" SECRET,
+	    "qk_01234567_" SECRET,
+	    "Bearer qk_01234567_" SECRET "0",
+	    "Bearer qk_01234567_" SECRET " ",
+	    "Bearer qk_0123456_" SECRET,
+	    "Bearer qk_0123456G_" SECRET,
+	    "Bearer xx_01234567_" SECRET,
 	};
 	char id[QY_APIKEY_ID_SIZE], secret[QY_APIKEY_SECRET_SIZE];
 	size_t i;
@@ -58,7 +58,8 @@ static void assert_denied(const struct qy_apikey *key, const char *secret, const
 
 static void only_the_right_secret_of_a_live_key_opens(void **state)
 {
-	static const char wrong[] = "10112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+	static const char wrong[] =
+	    "10112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 	struct qy_apikey key = stored_key();
 	struct qy_error error;
 
@@ -194,18 +195,17 @@ static void the_number_of_keys_is_bounded_and_idle_ones_make_room(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_bearer_header_holds_a_key),
-		cmocka_unit_test(only_the_right_secret_of_a_live_key_opens),
-		cmocka_unit_test_setup_teardown(the_61st_call_of_a_minute_has_to_wait, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(a_refused_call_does_not_count, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_high_rate_is_never_exceeded, setup, teardown),
-		cmocka_unit_test_setup_teardown(the_first_call_of_a_minute_is_reported, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(a_new_rate_starts_with_an_empty_window, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(
-			the_number_of_keys_is_bounded_and_idle_ones_make_room, setup, teardown),
+	    cmocka_unit_test(a_bearer_header_holds_a_key),
+	    cmocka_unit_test(only_the_right_secret_of_a_live_key_opens),
+	    cmocka_unit_test_setup_teardown(the_61st_call_of_a_minute_has_to_wait, setup, teardown),
+	    cmocka_unit_test_setup_teardown(a_refused_call_does_not_count, setup, teardown),
+	    cmocka_unit_test_setup_teardown(a_high_rate_is_never_exceeded, setup, teardown),
+	    cmocka_unit_test_setup_teardown(the_first_call_of_a_minute_is_reported, setup,
+					    teardown),
+	    cmocka_unit_test_setup_teardown(a_new_rate_starts_with_an_empty_window, setup,
+					    teardown),
+	    cmocka_unit_test_setup_teardown(the_number_of_keys_is_bounded_and_idle_ones_make_room,
+					    setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

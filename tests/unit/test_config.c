@@ -90,36 +90,36 @@ static void assert_error(const struct qy_config_error *error, const char *key, c
 static void the_documented_defaults_hold(void **state)
 {
 	static const char *const table[][2] = {
-		{"database.url", "sqlite://quotey.db"},
-		{"database.max_connections", "5"},
-		{"database.timeout_secs", "30"},
-		{"database.synchronous", "full"},
-		{"slack.enabled", "false"},
-		{"slack.app_token", ""},
-		{"server.request_deadline_secs", "30"},
-		{"server.cancel_grace_ms", "500"},
-		{"server.graceful_shutdown_secs", "15"},
-		{"server.drain_secs", "10"},
-		{"server.drain_linger_ms", "1000"},
-		{"server.max_connections", "1024"},
-		{"server.body_limit", "2097152"},
-		{"server.header_limit", "65536"},
-		{"control.bind_address", "127.0.0.1"},
-		{"control.port", "8080"},
-		{"control.threads", "8"},
-		{"control.token", ""},
-		{"web.port", "3847"},
-		{"security.key_file", "quotey.key"},
-		{"security.key_id", "k1"},
-		{"branding.color", "#2563eb"},
-		{"llm.base_url", "http://localhost:11434"},
-		{"queue.actions_enabled", "true"},
-		{"logging.level", "info"},
-		{"logging.format", "compact"},
-		{"runtime.backend", "legacy"},
-		{"runtime.server", "legacy"},
-		{"runtime.fallback", "legacy"},
-		{"runtime.kill_file", ""},
+	    {"database.url", "sqlite://quotey.db"},
+	    {"database.max_connections", "5"},
+	    {"database.timeout_secs", "30"},
+	    {"database.synchronous", "full"},
+	    {"slack.enabled", "false"},
+	    {"slack.app_token", ""},
+	    {"server.request_deadline_secs", "30"},
+	    {"server.cancel_grace_ms", "500"},
+	    {"server.graceful_shutdown_secs", "15"},
+	    {"server.drain_secs", "10"},
+	    {"server.drain_linger_ms", "1000"},
+	    {"server.max_connections", "1024"},
+	    {"server.body_limit", "2097152"},
+	    {"server.header_limit", "65536"},
+	    {"control.bind_address", "127.0.0.1"},
+	    {"control.port", "8080"},
+	    {"control.threads", "8"},
+	    {"control.token", ""},
+	    {"web.port", "3847"},
+	    {"security.key_file", "quotey.key"},
+	    {"security.key_id", "k1"},
+	    {"branding.color", "#2563eb"},
+	    {"llm.base_url", "http://localhost:11434"},
+	    {"queue.actions_enabled", "true"},
+	    {"logging.level", "info"},
+	    {"logging.format", "compact"},
+	    {"runtime.backend", "legacy"},
+	    {"runtime.server", "legacy"},
+	    {"runtime.fallback", "legacy"},
+	    {"runtime.kill_file", ""},
 	};
 	struct qy_config *config = load_good(&(struct input){0});
 
@@ -154,9 +154,9 @@ static void a_later_source_wins_and_is_named(void **state)
 static void blank_and_reserved_variables_are_ignored(void **state)
 {
 	struct input input = {
-		.file = "[web]\nport = 1001\n",
-		.environ = {"QUOTEY_WEB_PORT=  \t", "QUOTEY_TEST_ANYTHING=1", "QUOTEYX=1",
-			    "WEB_PORT=1", "QUOTEY_DATABSE_URL="},
+	    .file = "[web]\nport = 1001\n",
+	    .environ = {"QUOTEY_WEB_PORT=  \t", "QUOTEY_TEST_ANYTHING=1", "QUOTEYX=1", "WEB_PORT=1",
+			"QUOTEY_DATABSE_URL="},
 	};
 
 	(void)state;
@@ -165,8 +165,8 @@ static void blank_and_reserved_variables_are_ignored(void **state)
 
 static void every_key_can_be_set_by_its_variable(void **state)
 {
-	struct input input = {.environ = {"QUOTEY_CONTROL_BIND_ADDRESS=::1",
-					  "QUOTEY_SERVER_DRAIN_LINGER_MS=0"}};
+	struct input input = {
+	    .environ = {"QUOTEY_CONTROL_BIND_ADDRESS=::1", "QUOTEY_SERVER_DRAIN_LINGER_MS=0"}};
 	struct qy_config *config = load_good(&input);
 
 	(void)state;
@@ -179,14 +179,14 @@ static void every_key_can_be_set_by_its_variable(void **state)
 static void the_file_may_be_written_in_the_usual_ways(void **state)
 {
 	struct input input = {
-		.file = "\xef\xbb\xbf; comment with ${MISSING} and ${OPEN\r\n"
-			"[database]\r\n"
-			"   url:sqlite:///var/a b.db   ; ${MISSING} in here as well\r\n"
-			"[branding] # the look\n"
-			"name = Z\xc3\xbcrich # 1 = $5\n"
-			"[database]\n"
-			"\tsynchronous=normal\n"
-			"\t  timeout_secs = 31",
+	    .file = "\xef\xbb\xbf; comment with ${MISSING} and ${OPEN\r\n"
+		    "[database]\r\n"
+		    "   url:sqlite:///var/a b.db   ; ${MISSING} in here as well\r\n"
+		    "[branding] # the look\n"
+		    "name = Z\xc3\xbcrich # 1 = $5\n"
+		    "[database]\n"
+		    "\tsynchronous=normal\n"
+		    "\t  timeout_secs = 31",
 	};
 	struct qy_config *config = load_good(&input);
 
@@ -218,12 +218,12 @@ static void a_long_value_is_not_cut(void **state)
 static void variables_are_replaced_in_file_values_only(void **state)
 {
 	struct input input = {
-		.file = "[database]\nurl = sqlite://${DIR}/${NAME_2}.db\n"
-			"[branding]\nname = $DIR $ {DIR} $${NAME_2}\nsupport_email = ${NONE}\n"
-			"terms_footer = ${NESTED}\n",
-		.environ = {"DIR_X=/no", "DIR=/data", "NAME_2=q", "NESTED=${DIR}", "NONE=",
-			    "QUOTEY_SECURITY_KEY_ID=${DIR}"},
-		.sets = {"slack.notify_channel=${DIR}"},
+	    .file = "[database]\nurl = sqlite://${DIR}/${NAME_2}.db\n"
+		    "[branding]\nname = $DIR $ {DIR} $${NAME_2}\nsupport_email = ${NONE}\n"
+		    "terms_footer = ${NESTED}\n",
+	    .environ = {"DIR_X=/no", "DIR=/data", "NAME_2=q", "NESTED=${DIR}",
+			"NONE=", "QUOTEY_SECURITY_KEY_ID=${DIR}"},
+	    .sets = {"slack.notify_channel=${DIR}"},
 	};
 	struct qy_config *config = load_good(&input);
 
@@ -240,9 +240,9 @@ static void variables_are_replaced_in_file_values_only(void **state)
 static void values_are_kept_in_one_normal_form(void **state)
 {
 	struct input input = {
-		.environ = {"QUOTEY_WEB_PORT= 0080 ", "QUOTEY_RUNTIME_DB=region:100",
-			    "QUOTEY_SERVER_TRUSTED_PROXIES= 10.0.0.1 , ::1"},
-		.sets = {"runtime.backend=region", "runtime.queue=legacy"},
+	    .environ = {"QUOTEY_WEB_PORT= 0080 ", "QUOTEY_RUNTIME_DB=region:100",
+			"QUOTEY_SERVER_TRUSTED_PROXIES= 10.0.0.1 , ::1"},
+	    .sets = {"runtime.backend=region", "runtime.queue=legacy"},
 	};
 	struct qy_config *config = load_good(&input);
 
@@ -265,25 +265,25 @@ struct good_case {
 static void acceptable_values_are_accepted(void **state)
 {
 	static const struct good_case table[] = {
-		{"database.url=:memory:", NULL},
-		{"database.url=sqlite::memory:", NULL},
-		{"database.max_connections=2", NULL},
-		{"database.max_connections=64", NULL},
-		{"web.port=65535", NULL},
-		{"web.port=0", "control.port=0"},
-		{"web.public_url=https://quotes.example.com/x?y=1", NULL},
-		{"web.public_url=http://[::1]:8080", NULL},
-		{"web.bind_address=0.0.0.0", NULL},
-		{"control.bind_address=0.0.0.0", "control.token=0123456789abcdef"},
-		{"control.bind_address=127.9.9.9", NULL},
-		{"control.bind_address=::ffff:127.0.0.1", NULL},
-		{"security.ledger_key=" HEX64, NULL},
-		{"crm.webhook_url=http://127.0.0.1:9/x", "crm.enabled=true"},
-		{"webhook.url=http://localhost/x", NULL},
-		{"llm.provider=openai", "llm.api_key=sk-x"},
-		{"pdf.engine=command", "pdf.command=/usr/bin/conv"},
-		{"control.token=", NULL},
-		{"runtime.server=legacy:100", NULL},
+	    {"database.url=:memory:", NULL},
+	    {"database.url=sqlite::memory:", NULL},
+	    {"database.max_connections=2", NULL},
+	    {"database.max_connections=64", NULL},
+	    {"web.port=65535", NULL},
+	    {"web.port=0", "control.port=0"},
+	    {"web.public_url=https://quotes.example.com/x?y=1", NULL},
+	    {"web.public_url=http://[::1]:8080", NULL},
+	    {"web.bind_address=0.0.0.0", NULL},
+	    {"control.bind_address=0.0.0.0", "control.token=0123456789abcdef"},
+	    {"control.bind_address=127.9.9.9", NULL},
+	    {"control.bind_address=::ffff:127.0.0.1", NULL},
+	    {"security.ledger_key=" HEX64, NULL},
+	    {"crm.webhook_url=http://127.0.0.1:9/x", "crm.enabled=true"},
+	    {"webhook.url=http://localhost/x", NULL},
+	    {"llm.provider=openai", "llm.api_key=sk-x"},
+	    {"pdf.engine=command", "pdf.command=/usr/bin/conv"},
+	    {"control.token=", NULL},
+	    {"runtime.server=legacy:100", NULL},
 	};
 
 	(void)state;
@@ -302,61 +302,61 @@ struct bad_value {
 };
 
 static const struct bad_value bad_values[] = {
-	{"web.port=" MARK, "is not a whole number", "from 0 to 65535"},
-	{"web.port=65536", "is out of range", "from 0 to 65535"},
-	{"web.port=-1", "is not a whole number", "from 0 to 65535"},
-	{"web.port=1e3", "is not a whole number", "from 0 to 65535"},
-	{"web.port=99999999999999999999", "is out of range", "from 0 to 65535"},
-	{"web.port=", "is empty", "use the default"},
-	{"database.max_connections=1", "is out of range", "from 2 to 64"},
-	{"database.max_connections=65", "is out of range", "from 2 to 64"},
-	{"database.timeout_secs=0", "is out of range", "from 1 to 300"},
-	{"server.graceful_shutdown_secs=0", "is out of range", "from 1 to 3600"},
-	{"server.drain_linger_ms=60001", "is out of range", "from 0 to 60000"},
-	{"server.drain_secs=301", "is out of range", "from 1 to 300"},
-	{"control.threads=1", "is out of range", "from 2 to 64"},
-	{"database.synchronous=" MARK, "is not one of the choices", "full, normal"},
-	{"database.url=mysql://" MARK, "is not a database URL", "sqlite://PATH"},
-	{"database.url=sqlite://", "is not a database URL", "sqlite://PATH"},
-	{"queue.actions_enabled=yes", "is neither true nor false", "use true or false"},
-	{"web.bind_address=localhost", "is not a numeric IP address", "127.0.0.1"},
-	{"web.public_url=ftp://" MARK, "does not begin with http:// or https://", "https://"},
-	{"web.public_url=https://u:" MARK "@h/", "has a user name or password in it", "https://"},
-	{"web.public_url=https:///x", "has no host", "https://"},
-	{"web.public_url=https://h:0", "has a port that is not a number from 1 to 65535", ""},
-	{"web.public_url=https://h:65536/", "has a port that is not a number from 1 to 65535", ""},
-	{"web.public_url=https://[::1", "has no host", "https://"},
-	{"web.public_url=https://a b", "has a character that must be percent-encoded in a URL", ""},
-	{"crm.webhook_url=http://example.com/" MARK, "is plain http to another machine", "https"},
-	{"webhook.url=http://127.0.0.1.example.com/", "is plain http to another machine", "https"},
-	{"security.ledger_key=" MARK, "is not a key in hexadecimal", "exactly 64"},
-	{"security.portal_key=" HEX64 "0", "is not a key in hexadecimal", "exactly 64"},
-	{"control.token=" MARK, "has the wrong length", "16 to 4096 bytes"},
-	{"control.token=" MARK " 0123456789", "has a space or a non-ASCII character", "issued"},
-	{"branding.color=#12345g", "is not a colour", "#2563eb"},
-	{"branding.name=a\x01" MARK, "has a control character in it", "remove"},
-	{"branding.name=\xff\xfe" MARK, "is not valid UTF-8", "UTF-8"},
-	{"branding.name=\xed\xa0\x80", "is not valid UTF-8", "UTF-8"},
-	{"branding.name=\xe0\x80\xaf", "is not valid UTF-8", "UTF-8"},
-	{"branding.name=\xc3", "is not valid UTF-8", "UTF-8"},
-	{"server.trusted_proxies=10.0.0.1,," MARK, "is not a list of numeric IP addresses", ","},
-	{"server.trusted_proxies=10.0.0.1,", "is not a list of numeric IP addresses", ","},
-	{"runtime.backend=lab", "does not name a backend", "legacy, region"},
-	{"runtime.db=" MARK, "does not name a backend", "legacy, region"},
-	{"runtime.db=region:", "has a percentage that is not a number from 0 to 100", "alone"},
-	{"runtime.db=region:101", "has a percentage that is not a number from 0 to 100", "alone"},
-	{"runtime.db=region:99", "canary percentages are not available yet", "alone"},
-	{"runtime.fallback=lab", "is not one of the choices", "legacy, region"},
-	{"slack.app_token=" MARK, "does not begin like a Slack token of its kind", "xapp-"},
-	{"slack.app_token=xoxb-" MARK, "holds the other Slack token", "swap"},
-	{"slack.bot_token=xapp-" MARK, "holds the other Slack token", "swap"},
-	{"slack.max_delay_ms=1", "is less than slack.base_delay_ms", "longest"},
-	{"llm.api_key=" MARK "\t1", "has a space or a non-ASCII character", "issued"},
-	{"web.port=8080", "is the same port as control.port", "0 for any free one"},
-	{"control.bind_address=0.0.0.0",
-	 "opens the control listener to other machines without a token", "control.token"},
-	{"control.bind_address=::", "opens the control listener to other machines without a token",
-	 "control.token"},
+    {"web.port=" MARK, "is not a whole number", "from 0 to 65535"},
+    {"web.port=65536", "is out of range", "from 0 to 65535"},
+    {"web.port=-1", "is not a whole number", "from 0 to 65535"},
+    {"web.port=1e3", "is not a whole number", "from 0 to 65535"},
+    {"web.port=99999999999999999999", "is out of range", "from 0 to 65535"},
+    {"web.port=", "is empty", "use the default"},
+    {"database.max_connections=1", "is out of range", "from 2 to 64"},
+    {"database.max_connections=65", "is out of range", "from 2 to 64"},
+    {"database.timeout_secs=0", "is out of range", "from 1 to 300"},
+    {"server.graceful_shutdown_secs=0", "is out of range", "from 1 to 3600"},
+    {"server.drain_linger_ms=60001", "is out of range", "from 0 to 60000"},
+    {"server.drain_secs=301", "is out of range", "from 1 to 300"},
+    {"control.threads=1", "is out of range", "from 2 to 64"},
+    {"database.synchronous=" MARK, "is not one of the choices", "full, normal"},
+    {"database.url=mysql://" MARK, "is not a database URL", "sqlite://PATH"},
+    {"database.url=sqlite://", "is not a database URL", "sqlite://PATH"},
+    {"queue.actions_enabled=yes", "is neither true nor false", "use true or false"},
+    {"web.bind_address=localhost", "is not a numeric IP address", "127.0.0.1"},
+    {"web.public_url=ftp://" MARK, "does not begin with http:// or https://", "https://"},
+    {"web.public_url=https://u:" MARK "@h/", "has a user name or password in it", "https://"},
+    {"web.public_url=https:///x", "has no host", "https://"},
+    {"web.public_url=https://h:0", "has a port that is not a number from 1 to 65535", ""},
+    {"web.public_url=https://h:65536/", "has a port that is not a number from 1 to 65535", ""},
+    {"web.public_url=https://[::1", "has no host", "https://"},
+    {"web.public_url=https://a b", "has a character that must be percent-encoded in a URL", ""},
+    {"crm.webhook_url=http://example.com/" MARK, "is plain http to another machine", "https"},
+    {"webhook.url=http://127.0.0.1.example.com/", "is plain http to another machine", "https"},
+    {"security.ledger_key=" MARK, "is not a key in hexadecimal", "exactly 64"},
+    {"security.portal_key=" HEX64 "0", "is not a key in hexadecimal", "exactly 64"},
+    {"control.token=" MARK, "has the wrong length", "16 to 4096 bytes"},
+    {"control.token=" MARK " 0123456789", "has a space or a non-ASCII character", "issued"},
+    {"branding.color=#12345g", "is not a colour", "#2563eb"},
+    {"branding.name=a\x01" MARK, "has a control character in it", "remove"},
+    {"branding.name=\xff\xfe" MARK, "is not valid UTF-8", "UTF-8"},
+    {"branding.name=\xed\xa0\x80", "is not valid UTF-8", "UTF-8"},
+    {"branding.name=\xe0\x80\xaf", "is not valid UTF-8", "UTF-8"},
+    {"branding.name=\xc3", "is not valid UTF-8", "UTF-8"},
+    {"server.trusted_proxies=10.0.0.1,," MARK, "is not a list of numeric IP addresses", ","},
+    {"server.trusted_proxies=10.0.0.1,", "is not a list of numeric IP addresses", ","},
+    {"runtime.backend=lab", "does not name a backend", "legacy, region"},
+    {"runtime.db=" MARK, "does not name a backend", "legacy, region"},
+    {"runtime.db=region:", "has a percentage that is not a number from 0 to 100", "alone"},
+    {"runtime.db=region:101", "has a percentage that is not a number from 0 to 100", "alone"},
+    {"runtime.db=region:99", "canary percentages are not available yet", "alone"},
+    {"runtime.fallback=lab", "is not one of the choices", "legacy, region"},
+    {"slack.app_token=" MARK, "does not begin like a Slack token of its kind", "xapp-"},
+    {"slack.app_token=xoxb-" MARK, "holds the other Slack token", "swap"},
+    {"slack.bot_token=xapp-" MARK, "holds the other Slack token", "swap"},
+    {"slack.max_delay_ms=1", "is less than slack.base_delay_ms", "longest"},
+    {"llm.api_key=" MARK "\t1", "has a space or a non-ASCII character", "issued"},
+    {"web.port=8080", "is the same port as control.port", "0 for any free one"},
+    {"control.bind_address=0.0.0.0", "opens the control listener to other machines without a token",
+     "control.token"},
+    {"control.bind_address=::", "opens the control listener to other machines without a token",
+     "control.token"},
 };
 
 /* The variable that sets the key of "section.key=value", with the value. */
@@ -420,40 +420,39 @@ struct bad_file {
 };
 
 static const struct bad_file bad_files[] = {
-	{"[databse]\nurl = " MARK "\n", "databse.url", "quotey.conf:2", "is not a known key",
-	 "database.url"},
-	{"[web]\nprot = 1\n", "web.prot", "quotey.conf:2", "is not a known key", "web.port"},
-	{"[server]\nmax-connections = 1\n", "server.max-connections", "quotey.conf:2",
-	 "is not a known key", "server.max_connections"},
-	{"[slack]\nxapp-1-" MARK " = app_token\n", "(unreadable name)", "quotey.conf:2",
-	 "is not a known key", "the nearest known key is "},
-	{"[slack]\n" MARK " = app_token\n", "(unreadable name)", "quotey.conf:2",
-	 "is not a known key", "the nearest known key is "},
-	{"\n[databse]\n\n[web]\nport=1", "databse", "quotey.conf:2", "is not a known section",
-	 "database"},
-	{"[web]\nport=1\n[\x01\xff]\n", "(unreadable name)", "quotey.conf:3",
-	 "is not a known section", "the nearest known section is "},
-	{"[web\nport = " MARK "\n", "section", "quotey.conf:1", "has no closing ]", "[section]"},
-	{"[web] port = 1\n", "section", "quotey.conf:1", "has text behind its closing ]", "line"},
-	{"[web]\nport\n", "line", "quotey.conf:2",
-	 "is neither [section], key = value nor a comment", "key = value"},
-	{"[web]\n" MARK, "line", "quotey.conf:2",
-	 "is neither [section], key = value nor a comment", "key = value"},
-	{"port = 1\n", "line", "quotey.conf:1", "stands before the first section", "[section]"},
-	{"[web]\n= " MARK "\n", "line", "quotey.conf:2", "has no key before its value",
-	 "key = value"},
-	{"[web]\nport=1\n[server]\n[web]\nport=2\n", "web.port", "quotey.conf:5", "is set twice",
-	 "in line 2"},
-	{"[database]\nurl = sqlite://${MISSING}/" MARK "\n", "database.url", "quotey.conf:2",
-	 "uses ${MISSING}, which is not set", "set MISSING"},
-	{"[database]\nurl = sqlite://${OPEN" MARK "\n", "database.url", "quotey.conf:2",
-	 "has a ${ without its closing brace", "${NAME}"},
-	{"[database]\nurl = sqlite://${}\n", "database.url", "quotey.conf:2",
-	 "has a ${} whose name is not that of a variable", "${NAME}"},
-	{"[database]\nurl = sqlite://${A B" MARK "}\n", "database.url", "quotey.conf:2",
-	 "has a ${} whose name is not that of a variable", "${NAME}"},
-	{"[web]\nport = ${SECRET}\n", "web.port", "quotey.conf:2", "is not a whole number",
-	 "from 0 to 65535"},
+    {"[databse]\nurl = " MARK "\n", "databse.url", "quotey.conf:2", "is not a known key",
+     "database.url"},
+    {"[web]\nprot = 1\n", "web.prot", "quotey.conf:2", "is not a known key", "web.port"},
+    {"[server]\nmax-connections = 1\n", "server.max-connections", "quotey.conf:2",
+     "is not a known key", "server.max_connections"},
+    {"[slack]\nxapp-1-" MARK " = app_token\n", "(unreadable name)", "quotey.conf:2",
+     "is not a known key", "the nearest known key is "},
+    {"[slack]\n" MARK " = app_token\n", "(unreadable name)", "quotey.conf:2", "is not a known key",
+     "the nearest known key is "},
+    {"\n[databse]\n\n[web]\nport=1", "databse", "quotey.conf:2", "is not a known section",
+     "database"},
+    {"[web]\nport=1\n[\x01\xff]\n", "(unreadable name)", "quotey.conf:3", "is not a known section",
+     "the nearest known section is "},
+    {"[web\nport = " MARK "\n", "section", "quotey.conf:1", "has no closing ]", "[section]"},
+    {"[web] port = 1\n", "section", "quotey.conf:1", "has text behind its closing ]", "line"},
+    {"[web]\nport\n", "line", "quotey.conf:2", "is neither [section], key = value nor a comment",
+     "key = value"},
+    {"[web]\n" MARK, "line", "quotey.conf:2", "is neither [section], key = value nor a comment",
+     "key = value"},
+    {"port = 1\n", "line", "quotey.conf:1", "stands before the first section", "[section]"},
+    {"[web]\n= " MARK "\n", "line", "quotey.conf:2", "has no key before its value", "key = value"},
+    {"[web]\nport=1\n[server]\n[web]\nport=2\n", "web.port", "quotey.conf:5", "is set twice",
+     "in line 2"},
+    {"[database]\nurl = sqlite://${MISSING}/" MARK "\n", "database.url", "quotey.conf:2",
+     "uses ${MISSING}, which is not set", "set MISSING"},
+    {"[database]\nurl = sqlite://${OPEN" MARK "\n", "database.url", "quotey.conf:2",
+     "has a ${ without its closing brace", "${NAME}"},
+    {"[database]\nurl = sqlite://${}\n", "database.url", "quotey.conf:2",
+     "has a ${} whose name is not that of a variable", "${NAME}"},
+    {"[database]\nurl = sqlite://${A B" MARK "}\n", "database.url", "quotey.conf:2",
+     "has a ${} whose name is not that of a variable", "${NAME}"},
+    {"[web]\nport = ${SECRET}\n", "web.port", "quotey.conf:2", "is not a whole number",
+     "from 0 to 65535"},
 };
 
 static void a_malformed_file_names_the_line(void **state)
@@ -499,8 +498,8 @@ static void no_error_text_holds_a_value(void **state)
 
 static void an_unknown_variable_names_the_nearest(void **state)
 {
-	struct input input = {.environ = {"QUOTEY_DATABSE_URL=" MARK, "QUOTEY_=x",
-					  "QUOTEY_WEB_PORT2=1"}};
+	struct input input = {
+	    .environ = {"QUOTEY_DATABSE_URL=" MARK, "QUOTEY_=x", "QUOTEY_WEB_PORT2=1"}};
 	struct qy_config_errors errors;
 
 	(void)state;
@@ -536,20 +535,20 @@ static void a_malformed_set_is_refused_without_quoting_it(void **state)
 static void all_errors_are_listed_at_once_in_order(void **state)
 {
 	struct input input = {
-		.file = "[web]\nport = x\njunk\n[databse]\nurl = y\n[queue]\nbatch = ${NO}\n",
-		.environ = {"QUOTEY_CONTROL_THREADS=1", "QUOTEY_LOGGIN_LEVEL=info"},
-		.sets = {"pdf.engine=z", "slack.enabled=true"},
+	    .file = "[web]\nport = x\njunk\n[databse]\nurl = y\n[queue]\nbatch = ${NO}\n",
+	    .environ = {"QUOTEY_CONTROL_THREADS=1", "QUOTEY_LOGGIN_LEVEL=info"},
+	    .sets = {"pdf.engine=z", "slack.enabled=true"},
 	};
 	static const char *const expected[][2] = {
-		{"web.port", "quotey.conf:2"},
-		{"line", "quotey.conf:3"},
-		{"databse.url", "quotey.conf:5"},
-		{"queue.batch", "quotey.conf:7"},
-		{"control.threads", "QUOTEY_CONTROL_THREADS"},
-		{"QUOTEY_LOGGIN_LEVEL", "QUOTEY_LOGGIN_LEVEL"},
-		{"pdf.engine", "--set"},
-		{"slack.app_token", "default"},
-		{"slack.bot_token", "default"},
+	    {"web.port", "quotey.conf:2"},
+	    {"line", "quotey.conf:3"},
+	    {"databse.url", "quotey.conf:5"},
+	    {"queue.batch", "quotey.conf:7"},
+	    {"control.threads", "QUOTEY_CONTROL_THREADS"},
+	    {"QUOTEY_LOGGIN_LEVEL", "QUOTEY_LOGGIN_LEVEL"},
+	    {"pdf.engine", "--set"},
+	    {"slack.app_token", "default"},
+	    {"slack.bot_token", "default"},
 	};
 	struct qy_config_errors errors;
 
@@ -579,10 +578,9 @@ static void a_value_that_is_overridden_is_still_checked(void **state)
 static void what_one_switch_requires_must_be_there(void **state)
 {
 	static const struct bad_value table[] = {
-		{"llm.provider=anthropic", "is required by the chosen llm.provider",
-		 "llm.api_key"},
-		{"crm.enabled=true", "is required when crm.enabled is true", "crm.webhook_url"},
-		{"pdf.engine=command", "is required by pdf.engine = command", "pdf.command"},
+	    {"llm.provider=anthropic", "is required by the chosen llm.provider", "llm.api_key"},
+	    {"crm.enabled=true", "is required when crm.enabled is true", "crm.webhook_url"},
+	    {"pdf.engine=command", "is required by pdf.engine = command", "pdf.command"},
 	};
 
 	(void)state;
@@ -600,11 +598,11 @@ static void what_one_switch_requires_must_be_there(void **state)
 static void a_refused_value_is_not_complained_about_twice(void **state)
 {
 	static const struct input table[] = {
-		{.sets = {"control.bind_address=0.0.0.0", "control.token=short"}},
-		{.sets = {"slack.enabled=true", "slack.app_token=a b", "slack.bot_token=xoxb-1"}},
-		{.sets = {"llm.provider=openai", "llm.api_key=a b"}},
-		{.sets = {"crm.enabled=true", "crm.webhook_url=x"}},
-		{.sets = {"web.port=8080", "control.port=x"}},
+	    {.sets = {"control.bind_address=0.0.0.0", "control.token=short"}},
+	    {.sets = {"slack.enabled=true", "slack.app_token=a b", "slack.bot_token=xoxb-1"}},
+	    {.sets = {"llm.provider=openai", "llm.api_key=a b"}},
+	    {.sets = {"crm.enabled=true", "crm.webhook_url=x"}},
+	    {.sets = {"web.port=8080", "control.port=x"}},
 	};
 	struct qy_config_errors errors;
 
@@ -635,7 +633,7 @@ static void only_so_many_errors_are_kept_and_the_rest_counted(void **state)
 static void load_bytes_bad(const void *bytes, size_t n, struct qy_config_errors *ret_errors)
 {
 	struct qy_config_sources sources = {
-		.path = "quotey.conf", .file_bytes = bytes, .n_file_bytes = n};
+	    .path = "quotey.conf", .file_bytes = bytes, .n_file_bytes = n};
 	struct qy_config *config = NULL;
 
 	assert_int_equal(qy_config_load(&sources, &config, ret_errors), -1);
@@ -753,9 +751,8 @@ static void a_file_is_read_from_its_path(void **state)
 static void secrets_are_shown_by_their_first_five_characters(void **state)
 {
 	struct input input = {
-		.file = "[portal]\napproval_password = \xc3\xa4\xc3\xb6\xc3\xbc" MARK "\n",
-		.sets = {"control.token=abcdefghijklmnop", "webhook.secret=123456789",
-			 "web.port=99"},
+	    .file = "[portal]\napproval_password = \xc3\xa4\xc3\xb6\xc3\xbc" MARK "\n",
+	    .sets = {"control.token=abcdefghijklmnop", "webhook.secret=123456789", "web.port=99"},
 	};
 	struct qy_config *config = load_good(&input);
 
@@ -772,11 +769,11 @@ static void secrets_are_shown_by_their_first_five_characters(void **state)
 static void every_secret_key_is_masked(void **state)
 {
 	static const char *const table[] = {
-		"slack.app_token=xapp-1" MARK, "slack.bot_token=xoxb-1" MARK,
-		"control.token=12345" MARK,    "security.ledger_key=" HEX64,
-		"security.portal_key=" HEX64,  "security.old_keys=12345" MARK,
-		"llm.api_key=12345" MARK,      "portal.approval_password=12345" MARK,
-		"webhook.secret=12345" MARK,   "crm.webhook_secret=12345" MARK,
+	    "slack.app_token=xapp-1" MARK, "slack.bot_token=xoxb-1" MARK,
+	    "control.token=12345" MARK,	   "security.ledger_key=" HEX64,
+	    "security.portal_key=" HEX64,  "security.old_keys=12345" MARK,
+	    "llm.api_key=12345" MARK,	   "portal.approval_password=12345" MARK,
+	    "webhook.secret=12345" MARK,   "crm.webhook_secret=12345" MARK,
 	};
 
 	(void)state;
@@ -827,8 +824,7 @@ static void a_file_that_sets_every_key_to_its_default_loads(void **state)
 		const char *dot = strchr(key, '.');
 
 		n += (size_t)snprintf(file + n, sizeof(file) - n, "[%.*s]\n%s = %s\n",
-				      (int)(dot - key), key, dot + 1,
-				      qy_config_str(defaults, key));
+				      (int)(dot - key), key, dot + 1, qy_config_str(defaults, key));
 		assert_true(n < sizeof(file));
 	}
 	config = load_good(&input);
@@ -898,35 +894,35 @@ static void ending_nothing_is_allowed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_documented_defaults_hold),
-		cmocka_unit_test(a_later_source_wins_and_is_named),
-		cmocka_unit_test(blank_and_reserved_variables_are_ignored),
-		cmocka_unit_test(every_key_can_be_set_by_its_variable),
-		cmocka_unit_test(the_file_may_be_written_in_the_usual_ways),
-		cmocka_unit_test(a_long_value_is_not_cut),
-		cmocka_unit_test(variables_are_replaced_in_file_values_only),
-		cmocka_unit_test(values_are_kept_in_one_normal_form),
-		cmocka_unit_test(acceptable_values_are_accepted),
-		cmocka_unit_test(an_unacceptable_value_names_key_place_and_fix_in_every_source),
-		cmocka_unit_test(a_malformed_file_names_the_line),
-		cmocka_unit_test(no_error_text_holds_a_value),
-		cmocka_unit_test(an_unknown_variable_names_the_nearest),
-		cmocka_unit_test(a_malformed_set_is_refused_without_quoting_it),
-		cmocka_unit_test(all_errors_are_listed_at_once_in_order),
-		cmocka_unit_test(a_value_that_is_overridden_is_still_checked),
-		cmocka_unit_test(what_one_switch_requires_must_be_there),
-		cmocka_unit_test(a_refused_value_is_not_complained_about_twice),
-		cmocka_unit_test(only_so_many_errors_are_kept_and_the_rest_counted),
-		cmocka_unit_test(sizes_are_limited_and_the_line_is_named),
-		cmocka_unit_test(a_replaced_variable_cannot_exceed_the_limit),
-		cmocka_unit_test(junk_bytes_are_errors_and_nothing_worse),
-		cmocka_unit_test(a_file_is_read_from_its_path),
-		cmocka_unit_test(secrets_are_shown_by_their_first_five_characters),
-		cmocka_unit_test(every_secret_key_is_masked),
-		cmocka_unit_test(all_keys_can_be_listed_once),
-		cmocka_unit_test(a_file_that_sets_every_key_to_its_default_loads),
-		cmocka_unit_test(asking_for_what_is_not_there_aborts),
-		cmocka_unit_test(ending_nothing_is_allowed),
+	    cmocka_unit_test(the_documented_defaults_hold),
+	    cmocka_unit_test(a_later_source_wins_and_is_named),
+	    cmocka_unit_test(blank_and_reserved_variables_are_ignored),
+	    cmocka_unit_test(every_key_can_be_set_by_its_variable),
+	    cmocka_unit_test(the_file_may_be_written_in_the_usual_ways),
+	    cmocka_unit_test(a_long_value_is_not_cut),
+	    cmocka_unit_test(variables_are_replaced_in_file_values_only),
+	    cmocka_unit_test(values_are_kept_in_one_normal_form),
+	    cmocka_unit_test(acceptable_values_are_accepted),
+	    cmocka_unit_test(an_unacceptable_value_names_key_place_and_fix_in_every_source),
+	    cmocka_unit_test(a_malformed_file_names_the_line),
+	    cmocka_unit_test(no_error_text_holds_a_value),
+	    cmocka_unit_test(an_unknown_variable_names_the_nearest),
+	    cmocka_unit_test(a_malformed_set_is_refused_without_quoting_it),
+	    cmocka_unit_test(all_errors_are_listed_at_once_in_order),
+	    cmocka_unit_test(a_value_that_is_overridden_is_still_checked),
+	    cmocka_unit_test(what_one_switch_requires_must_be_there),
+	    cmocka_unit_test(a_refused_value_is_not_complained_about_twice),
+	    cmocka_unit_test(only_so_many_errors_are_kept_and_the_rest_counted),
+	    cmocka_unit_test(sizes_are_limited_and_the_line_is_named),
+	    cmocka_unit_test(a_replaced_variable_cannot_exceed_the_limit),
+	    cmocka_unit_test(junk_bytes_are_errors_and_nothing_worse),
+	    cmocka_unit_test(a_file_is_read_from_its_path),
+	    cmocka_unit_test(secrets_are_shown_by_their_first_five_characters),
+	    cmocka_unit_test(every_secret_key_is_masked),
+	    cmocka_unit_test(all_keys_can_be_listed_once),
+	    cmocka_unit_test(a_file_that_sets_every_key_to_its_default_loads),
+	    cmocka_unit_test(asking_for_what_is_not_there_aborts),
+	    cmocka_unit_test(ending_nothing_is_allowed),
 	};
 
 	return cmocka_run_group_tests_name("config", tests, NULL, NULL);

@@ -35,8 +35,8 @@ static void secrets_are_equal_only_when_every_byte_is(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sha256_gives_the_published_digests),
-		cmocka_unit_test(secrets_are_equal_only_when_every_byte_is),
+	    cmocka_unit_test(sha256_gives_the_published_digests),
+	    cmocka_unit_test(secrets_are_equal_only_when_every_byte_is),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,13 +47,14 @@ static void details_tell_what_is_at_fault(void **state)
 	error.event = "PricingCalculated";
 	error.quote_status = "sent";
 	error.violations = &violations;
-	assert_body(&error, NULL,
-		    "{\"category\":\"validation_error\",\"code\":\"X\",\"correlation_id\":null,"
-		    "\"details\":{\"event\":\"PricingCalculated\",\"member\":\"lines[1].quantity\","
-		    "\"position\":2,\"status\":\"sent\",\"violations\":[{\"code\":\"ZERO_QUANTITY\","
-		    "\"message\":\"m\",\"position\":2,\"product_id\":\"p\",\"suggestion\":null}]},"
-		    "\"error\":\"t\",\"recovery_hint\":\"Correct the body and send it again.\","
-		    "\"retry_after_seconds\":null}");
+	assert_body(
+	    &error, NULL,
+	    "{\"category\":\"validation_error\",\"code\":\"X\",\"correlation_id\":null,"
+	    "\"details\":{\"event\":\"PricingCalculated\",\"member\":\"lines[1].quantity\","
+	    "\"position\":2,\"status\":\"sent\",\"violations\":[{\"code\":\"ZERO_QUANTITY\","
+	    "\"message\":\"m\",\"position\":2,\"product_id\":\"p\",\"suggestion\":null}]},"
+	    "\"error\":\"t\",\"recovery_hint\":\"Correct the body and send it again.\","
+	    "\"retry_after_seconds\":null}");
 }
 
 static void an_unavailable_service_says_when_to_come_back(void **state)
@@ -81,13 +82,13 @@ static void every_status_has_its_category(void **state)
 		const char *category;
 		int statuses[10];
 	} rows[] = {
-		{"not_found", {404, 410}},
-		{"validation_error", {400, 405, 408, 413, 414, 415, 422, 431, 418}},
-		{"permission_denied", {401, 403}},
-		{"conflict", {409, 412}},
-		{"rate_limited", {429}},
-		{"service_unavailable", {503}},
-		{"internal_error", {500, 501, 599}},
+	    {"not_found", {404, 410}},
+	    {"validation_error", {400, 405, 408, 413, 414, 415, 422, 431, 418}},
+	    {"permission_denied", {401, 403}},
+	    {"conflict", {409, 412}},
+	    {"rate_limited", {429}},
+	    {"service_unavailable", {503}},
+	    {"internal_error", {500, 501, 599}},
 	};
 	size_t i, j;
 
@@ -125,11 +126,11 @@ static void a_long_text_is_cut_between_characters(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_plain_error_has_all_seven_members),
-		cmocka_unit_test(details_tell_what_is_at_fault),
-		cmocka_unit_test(an_unavailable_service_says_when_to_come_back),
-		cmocka_unit_test(every_status_has_its_category),
-		cmocka_unit_test(a_long_text_is_cut_between_characters),
+	    cmocka_unit_test(a_plain_error_has_all_seven_members),
+	    cmocka_unit_test(details_tell_what_is_at_fault),
+	    cmocka_unit_test(an_unavailable_service_says_when_to_come_back),
+	    cmocka_unit_test(every_status_has_its_category),
+	    cmocka_unit_test(a_long_text_is_cut_between_characters),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,10 +21,10 @@
 #include "tests/lib/http_client.h"
 
 #define PLACES_MAX 4
-#define QUOTES	   "/api/v1/quotes"
-#define JSON	   "Content-Type: application/json\r\n"
+#define QUOTES "/api/v1/quotes"
+#define JSON "Content-Type: application/json\r\n"
 #define BODY                                                                                       \
-	"{\"currency\":\"USD\",\"lines\":[{\"product_id\":\"prd-team\",\"quantity\":2,"             \
+	"{\"currency\":\"USD\",\"lines\":[{\"product_id\":\"prd-team\",\"quantity\":2,"            \
 	"\"unit_price\":\"10.00\"}]}"
 
 /* Inside a task a failed expectation is the task's error: no longjmp off its stack. */
@@ -84,9 +84,9 @@ static enum qrt_err fill_database(struct qrt_cx *cx, struct stand *stand)
 	}
 	err = qy_migrate_up(cx, store.db, &qy_migrations, 0, &migrated);
 	err = err ? err : qy_store_seed_load(cx, &store, &seeded);
-	err = err ? err
-		  : make_key(cx, &store, QY_SCOPE_QUOTES_READ | QY_SCOPE_QUOTES_WRITE,
-			     stand->writer);
+	err =
+	    err ? err
+		: make_key(cx, &store, QY_SCOPE_QUOTES_READ | QY_SCOPE_QUOTES_WRITE, stand->writer);
 	err = err ? err : make_key(cx, &store, QY_SCOPE_ADMIN, stand->boss);
 	qrt_db_close(cx, &store.db);
 	return err;
@@ -112,8 +112,7 @@ static enum qrt_err begin(struct qrt_cx *cx, void *arg)
 	stand->server_env.counters = &stand->counters;
 	stand->server_env.log = keep_line;
 	stand->server_env.log_arg = stand;
-	EXPECT(!qrt_switchboard_add_component(stand->sb, &qy_server_component,
-					      &stand->server_env));
+	EXPECT(!qrt_switchboard_add_component(stand->sb, &qy_server_component, &stand->server_env));
 	EXPECT(!move(cx, stand, "server"));
 	stand->control.sb = stand->sb;
 	stand->control.supervisor = stand->supervisor;
@@ -172,10 +171,10 @@ static void stand_open(struct stand *stand, const char *backend)
 	for (i = 0; i < n; i++) {
 		if (strncmp(names[i], "lab", 3) != 0) {
 			add_runtime(stand, names[i], names[i]);
-			assert_int_equal(qrt_switchboard_add_runtime(
-						 stand->sb, names[i],
-						 stand->runtimes[stand->n_runtimes - 1]),
-					 QRT_OK);
+			assert_int_equal(
+			    qrt_switchboard_add_runtime(stand->sb, names[i],
+							stand->runtimes[stand->n_runtimes - 1]),
+			    QRT_OK);
 		}
 	}
 	in_task(stand, begin);
@@ -255,9 +254,9 @@ static enum qrt_err expect(struct qrt_cx *cx, struct stand *stand, const struct 
 			   int status, const char *part)
 {
 	static const char *const always[] = {
-		"Content-Security-Policy", "X-Content-Type-Options", "X-Frame-Options",
-		"Referrer-Policy",	   "Permissions-Policy",     "Cache-Control",
-		"X-Correlation-Id",
+	    "Content-Security-Policy", "X-Content-Type-Options", "X-Frame-Options",
+	    "Referrer-Policy",	       "Permissions-Policy",	 "Cache-Control",
+	    "X-Correlation-Id",
 	};
 	struct http_answer answer = {0};
 	char value[512];
@@ -493,8 +492,7 @@ static void moves(struct stand *stand)
 	snprintf(part, sizeof(part), "{\"backend\":\"%s\",\"component\":\"server\"",
 		 stand->backend);
 	assert_control(stand, "GET", "/runtime", "", 200, part);
-	assert_control(stand, "GET", "/runtime", "", 200,
-		       "\"runtimes\":[{\"backend\":\"");
+	assert_control(stand, "GET", "/runtime", "", 200, "\"runtimes\":[{\"backend\":\"");
 }
 
 static void a_move_is_answered_with_what_came_of_it(void **state)
@@ -603,8 +601,7 @@ static void wedged(struct stand *stand)
 			 QRT_ETIMEDOUT);
 	while (!atomic_load(&wedge.stuck)) {
 	}
-	snprintf(part, sizeof(part), "\"runtime\":\"%s\",\"spawned_at\":\"",
-		 qrt_runtime_name(rt));
+	snprintf(part, sizeof(part), "\"runtime\":\"%s\",\"spawned_at\":\"", qrt_runtime_name(rt));
 	assert_control(stand, "GET", "/regions", "", 200, part);
 	assert_control(stand, "GET", "/health/live", "", 200, "live");
 	assert_control(stand, "GET", "/metrics", "", 200, "quotey_loop_busy_seconds");
@@ -622,15 +619,15 @@ static void a_wedged_loop_is_named_with_its_task(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_manual_price_needs_the_scope_for_it),
-		cmocka_unit_test(without_the_db_component_requests_get_503_and_then_work_again),
-		cmocka_unit_test(a_preview_changes_no_table),
-		cmocka_unit_test(a_log_line_has_the_route_and_never_the_path_or_the_key),
-		cmocka_unit_test(readiness_follows_the_database_and_the_drain),
-		cmocka_unit_test(a_move_is_answered_with_what_came_of_it),
-		cmocka_unit_test(the_server_moves_to_the_other_backend_and_back),
-		cmocka_unit_test(metrics_are_in_the_text_format),
-		cmocka_unit_test(a_wedged_loop_is_named_with_its_task),
+	    cmocka_unit_test(a_manual_price_needs_the_scope_for_it),
+	    cmocka_unit_test(without_the_db_component_requests_get_503_and_then_work_again),
+	    cmocka_unit_test(a_preview_changes_no_table),
+	    cmocka_unit_test(a_log_line_has_the_route_and_never_the_path_or_the_key),
+	    cmocka_unit_test(readiness_follows_the_database_and_the_drain),
+	    cmocka_unit_test(a_move_is_answered_with_what_came_of_it),
+	    cmocka_unit_test(the_server_moves_to_the_other_backend_and_back),
+	    cmocka_unit_test(metrics_are_in_the_text_format),
+	    cmocka_unit_test(a_wedged_loop_is_named_with_its_task),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

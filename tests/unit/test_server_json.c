@@ -50,7 +50,7 @@ static struct qy_doc *parse(const char *text)
 static void values_are_read_by_kind_and_name(void **state)
 {
 	struct qy_doc *doc =
-		parse(" {\"a\": [1, \"\\u00e9\\n\", null, true],\"b\":{} , \"c\":-0}\n");
+	    parse(" {\"a\": [1, \"\\u00e9\\n\", null, true],\"b\":{} , \"c\":-0}\n");
 	const struct qy_doc *value = qy_doc_first(qy_doc_member(doc, "a"));
 
 	(void)state;
@@ -109,9 +109,12 @@ static void strings_are_strict(void **state)
 static void numbers_are_whole_and_exact(void **state)
 {
 	static const char *const malformed[] = {"01", "-", "-a", "1.", "1e", "1e+", "-01"};
-	static const char *const inexact[] = {"1.5",	      "1e2",
-					      "1.0",	      "9007199254740992",
-					      "-9007199254740992", "9007199254740993",
+	static const char *const inexact[] = {"1.5",
+					      "1e2",
+					      "1.0",
+					      "9007199254740992",
+					      "-9007199254740992",
+					      "9007199254740993",
 					      "123456789012345678901234567890"};
 	struct qy_doc *doc = parse("[9007199254740991,-9007199254740991]");
 	size_t i;
@@ -212,7 +215,8 @@ static void a_wrong_shape_is_422_and_names_the_member(void **state)
 	assert_input_fails("{\"lines\":[{\"product_id\":\"p\"}]}", 422, "MISSING_MEMBER",
 			   "lines[0].quantity", "lines[0].quantity: is missing");
 	assert_input_fails("{\"lines\":[{\"product_id\":\"p\",\"quantity\":\"3\"}]}", 422,
-			   "WRONG_TYPE", "lines[0].quantity", "lines[0].quantity: must be a number");
+			   "WRONG_TYPE", "lines[0].quantity",
+			   "lines[0].quantity: must be a number");
 	assert_input_fails("{\"currency\":\"USD\",\"lines\":[{\"product_id\":\"p\",\"quantity\":1,"
 			   "\"unit_price\":10}]}",
 			   422, "WRONG_TYPE", "lines[0].unit_price",
@@ -246,8 +250,8 @@ static void an_unacceptable_value_is_400_with_the_code_of_the_domain(void **stat
 			   "term_months", "term_months: the field's value is not acceptable");
 	assert_input_fails("{\"lines\":[],\"tax_rate_bps\":10001}", 400, "BPS_RANGE",
 			   "tax_rate_bps", "tax_rate_bps: the rate is outside 0 to 100 percent");
-	assert_input_fails("{\"lines\":[" LINE ",{\"product_id\":\"p\",\"quantity\":1000001}]}", 400,
-			   "QUANTITY_LIMIT", "lines[1].quantity",
+	assert_input_fails("{\"lines\":[" LINE ",{\"product_id\":\"p\",\"quantity\":1000001}]}",
+			   400, "QUANTITY_LIMIT", "lines[1].quantity",
 			   "line 2: quantity: the quantity is outside 0 to 1000000");
 	assert_input_fails("{\"currency\":\"USD\",\"lines\":[{\"product_id\":\"p\",\"quantity\":1,"
 			   "\"unit_price\":\"10.999\"}]}",
@@ -300,13 +304,13 @@ static struct qy_quote input(const char *text, bool *ret_manual)
 static void a_quote_is_read_with_all_its_members(void **state)
 {
 	bool manual = false;
-	struct qy_quote quote = input(
-		"{\"lines\":[" LINE ",{\"product_id\":\" prd-x \",\"quantity\":2,"
-		"\"discount_bps\":500,\"unit_price\":\"125.5\",\"notes\":\"n\","
-		"\"attributes\":{\"b\":90,\"a\":\"eu\",\"c\":true}}],"
-		"\"currency\":\"USD\",\"account_name\":\"Acme\",\"term_months\":12,"
-		"\"tax_rate_bps\":1900,\"flow_type\":\"discount_exception\",\"notes\":null}",
-		&manual);
+	struct qy_quote quote =
+	    input("{\"lines\":[" LINE ",{\"product_id\":\" prd-x \",\"quantity\":2,"
+		  "\"discount_bps\":500,\"unit_price\":\"125.5\",\"notes\":\"n\","
+		  "\"attributes\":{\"b\":90,\"a\":\"eu\",\"c\":true}}],"
+		  "\"currency\":\"USD\",\"account_name\":\"Acme\",\"term_months\":12,"
+		  "\"tax_rate_bps\":1900,\"flow_type\":\"discount_exception\",\"notes\":null}",
+		  &manual);
 	const struct qy_line *line = &quote.lines[1];
 
 	(void)state;
@@ -331,9 +335,9 @@ static void a_quote_is_read_with_all_its_members(void **state)
 
 /* --- quotes as text ------------------------------------------------------------------------ */
 
-#define MANUAL_QUOTE                                                                              \
-	"{\"currency\":\"USD\",\"tax_rate_bps\":1900,\"account_name\":\"A \\\"B\\\"\","             \
-	"\"lines\":[{\"product_id\":\"p\",\"quantity\":4,\"unit_price\":\"125.00\","                \
+#define MANUAL_QUOTE                                                                               \
+	"{\"currency\":\"USD\",\"tax_rate_bps\":1900,\"account_name\":\"A \\\"B\\\"\","            \
+	"\"lines\":[{\"product_id\":\"p\",\"quantity\":4,\"unit_price\":\"125.00\","               \
 	"\"discount_bps\":500}]}"
 
 static void a_quote_is_written_with_amounts_as_text_and_members_in_order(void **state)
@@ -346,23 +350,22 @@ static void a_quote_is_written_with_amounts_as_text_and_members_in_order(void **
 	assert_int_equal(qy_quote_set(&quote, QY_FIELD_ID, "Q-2026-0001"), QY_OK);
 	assert_int_equal(qy_quote_json(&quote, &text), QY_OK);
 	assert_string_equal(
-		text,
-		"{\"account_id\":null,\"account_name\":\"A \\\"B\\\"\",\"billing_country\":null,"
-		"\"created_at\":null,\"created_by\":null,\"currency\":\"USD\","
-		"\"customer_decided_at\":null,\"customer_decision\":\"none\",\"deal_id\":null,"
-		"\"discount_reason\":null,\"end_date\":null,\"finalized_at\":null,"
-		"\"fingerprint\":null,\"flow_type\":\"net_new\",\"id\":\"Q-2026-0001\","
-		"\"lines\":[{\"attributes\":{},\"discount\":\"25.00\",\"discount_bps\":500,"
-		"\"id\":\"new-1\",\"notes\":null,\"position\":1,\"price_source\":\"manual\","
-		"\"product_id\":\"p\",\"quantity\":4,\"subtotal\":\"500.00\","
-		"\"total\":\"475.00\",\"unit_price\":\"125.00\"}],"
-		"\"lock_expires_at\":null,\"locked_at\":null,\"locked_by\":null,\"notes\":null,"
-		"\"payment_terms\":null,\"prior_quote_id\":null,\"sales_rep_id\":null,"
-		"\"sent_at\":null,\"slack_channel\":null,\"slack_thread_ts\":null,"
-		"\"start_date\":null,\"state_version\":1,\"status\":\"draft\","
-		"\"tax_rate_bps\":1900,\"term_months\":null,"
-		"\"totals\":{\"discount\":\"25.00\",\"subtotal\":\"500.00\",\"tax\":\"90.25\","
-		"\"total\":\"565.25\"},\"updated_at\":null,\"valid_until\":null,\"version\":1}");
+	    text, "{\"account_id\":null,\"account_name\":\"A \\\"B\\\"\",\"billing_country\":null,"
+		  "\"created_at\":null,\"created_by\":null,\"currency\":\"USD\","
+		  "\"customer_decided_at\":null,\"customer_decision\":\"none\",\"deal_id\":null,"
+		  "\"discount_reason\":null,\"end_date\":null,\"finalized_at\":null,"
+		  "\"fingerprint\":null,\"flow_type\":\"net_new\",\"id\":\"Q-2026-0001\","
+		  "\"lines\":[{\"attributes\":{},\"discount\":\"25.00\",\"discount_bps\":500,"
+		  "\"id\":\"new-1\",\"notes\":null,\"position\":1,\"price_source\":\"manual\","
+		  "\"product_id\":\"p\",\"quantity\":4,\"subtotal\":\"500.00\","
+		  "\"total\":\"475.00\",\"unit_price\":\"125.00\"}],"
+		  "\"lock_expires_at\":null,\"locked_at\":null,\"locked_by\":null,\"notes\":null,"
+		  "\"payment_terms\":null,\"prior_quote_id\":null,\"sales_rep_id\":null,"
+		  "\"sent_at\":null,\"slack_channel\":null,\"slack_thread_ts\":null,"
+		  "\"start_date\":null,\"state_version\":1,\"status\":\"draft\","
+		  "\"tax_rate_bps\":1900,\"term_months\":null,"
+		  "\"totals\":{\"discount\":\"25.00\",\"subtotal\":\"500.00\",\"tax\":\"90.25\","
+		  "\"total\":\"565.25\"},\"updated_at\":null,\"valid_until\":null,\"version\":1}");
 	assert_int_equal(qy_quote_json(&quote, &again), QY_OK);
 	assert_string_equal(text, again);
 	free(text);
@@ -421,17 +424,16 @@ static void a_priced_quote_has_its_trace(void **state)
 	assert_non_null(strstr(text, "\"missing_fields\":[\"term_months\",\"billing_country\","
 				     "\"payment_terms\"],\"notes\":null"));
 	assert_non_null(strstr(
-		text,
-		"\"pricing\":{\"currency\":\"USD\",\"discount\":\"25.00\","
-		"\"snapshot_id\":\"PS-000000000001\",\"subtotal\":\"500.00\",\"tax\":\"90.25\","
-		"\"tax_rate_bps\":1900,\"total\":\"565.25\",\"trace\":[{\"discount\":\"25.00\","
-		"\"discount_bps\":500,\"position\":1,\"product_id\":\"p\",\"quantity\":4,"
-		"\"source\":\"manual\",\"step\":\"line_item\",\"subtotal\":\"500.00\","
-		"\"tier_min_quantity\":null,\"total\":\"475.00\",\"unit_price\":\"125.00\"},"
-		"{\"amount\":\"500.00\",\"step\":\"subtotal\"},"
-		"{\"amount\":\"25.00\",\"step\":\"discounts\"},"
-		"{\"amount\":\"90.25\",\"rate_bps\":1900,\"step\":\"tax\"},"
-		"{\"amount\":\"565.25\",\"step\":\"total\"}]},\"prior_quote_id\""));
+	    text, "\"pricing\":{\"currency\":\"USD\",\"discount\":\"25.00\","
+		  "\"snapshot_id\":\"PS-000000000001\",\"subtotal\":\"500.00\",\"tax\":\"90.25\","
+		  "\"tax_rate_bps\":1900,\"total\":\"565.25\",\"trace\":[{\"discount\":\"25.00\","
+		  "\"discount_bps\":500,\"position\":1,\"product_id\":\"p\",\"quantity\":4,"
+		  "\"source\":\"manual\",\"step\":\"line_item\",\"subtotal\":\"500.00\","
+		  "\"tier_min_quantity\":null,\"total\":\"475.00\",\"unit_price\":\"125.00\"},"
+		  "{\"amount\":\"500.00\",\"step\":\"subtotal\"},"
+		  "{\"amount\":\"25.00\",\"step\":\"discounts\"},"
+		  "{\"amount\":\"90.25\",\"rate_bps\":1900,\"step\":\"tax\"},"
+		  "{\"amount\":\"565.25\",\"step\":\"total\"}]},\"prior_quote_id\""));
 	free(text);
 	priced_fini(&result);
 }
@@ -544,24 +546,24 @@ static void a_request_for_a_move_is_read_and_checked(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(values_are_read_by_kind_and_name),
-		cmocka_unit_test(what_is_not_json_is_refused_with_its_place),
-		cmocka_unit_test(strings_are_strict),
-		cmocka_unit_test(numbers_are_whole_and_exact),
-		cmocka_unit_test(a_member_given_twice_is_refused_at_any_depth),
-		cmocka_unit_test(size_and_depth_are_limited),
-		cmocka_unit_test(a_wrong_shape_is_422_and_names_the_member),
-		cmocka_unit_test(an_unacceptable_value_is_400_with_the_code_of_the_domain),
-		cmocka_unit_test(line_501_is_refused),
-		cmocka_unit_test(a_quote_is_read_with_all_its_members),
-		cmocka_unit_test(a_quote_is_written_with_amounts_as_text_and_members_in_order),
-		cmocka_unit_test(an_amount_that_overflows_is_null_and_never_wrapped),
-		cmocka_unit_test(a_priced_quote_has_its_trace),
-		cmocka_unit_test(a_preview_lists_violations_and_has_no_price_then),
-		cmocka_unit_test(a_list_has_items_without_lines),
-		cmocka_unit_test(only_json_in_utf8_is_a_json_media_type),
-		cmocka_unit_test(an_entity_tag_is_a_state_version),
-		cmocka_unit_test(a_request_for_a_move_is_read_and_checked),
+	    cmocka_unit_test(values_are_read_by_kind_and_name),
+	    cmocka_unit_test(what_is_not_json_is_refused_with_its_place),
+	    cmocka_unit_test(strings_are_strict),
+	    cmocka_unit_test(numbers_are_whole_and_exact),
+	    cmocka_unit_test(a_member_given_twice_is_refused_at_any_depth),
+	    cmocka_unit_test(size_and_depth_are_limited),
+	    cmocka_unit_test(a_wrong_shape_is_422_and_names_the_member),
+	    cmocka_unit_test(an_unacceptable_value_is_400_with_the_code_of_the_domain),
+	    cmocka_unit_test(line_501_is_refused),
+	    cmocka_unit_test(a_quote_is_read_with_all_its_members),
+	    cmocka_unit_test(a_quote_is_written_with_amounts_as_text_and_members_in_order),
+	    cmocka_unit_test(an_amount_that_overflows_is_null_and_never_wrapped),
+	    cmocka_unit_test(a_priced_quote_has_its_trace),
+	    cmocka_unit_test(a_preview_lists_violations_and_has_no_price_then),
+	    cmocka_unit_test(a_list_has_items_without_lines),
+	    cmocka_unit_test(only_json_in_utf8_is_a_json_media_type),
+	    cmocka_unit_test(an_entity_tag_is_a_state_version),
+	    cmocka_unit_test(a_request_for_a_move_is_read_and_checked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

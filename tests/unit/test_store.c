@@ -205,11 +205,11 @@ static enum qy_code add_line(struct qy_quote *quote, const char *product, int64_
 {
 	char id[16];
 	const struct qy_line_spec spec = {
-		.id = id,
-		.product_id = product,
-		.quantity = quantity,
-		.unit_price_minor = manual_price,
-		.price_source = manual_price ? QY_PRICE_MANUAL : QY_PRICE_LIST,
+	    .id = id,
+	    .product_id = product,
+	    .quantity = quantity,
+	    .unit_price_minor = manual_price,
+	    .price_source = manual_price ? QY_PRICE_MANUAL : QY_PRICE_LIST,
 	};
 
 	/* The quote has no id yet, so its lines bring provisional ones. */
@@ -299,13 +299,14 @@ static enum qrt_err strange_history(struct qrt_cx *cx, struct qy_store *store)
 {
 	struct qy_migrate_report report;
 
-	MUST_BE(exec_sql(cx, store,
-			 "UPDATE schema_migration SET checksum = 'x' WHERE version = 2"));
+	MUST_BE(
+	    exec_sql(cx, store, "UPDATE schema_migration SET checksum = 'x' WHERE version = 2"));
 	MUST_GIVE(qy_migrate_up(cx, store->db, &qy_migrations, 0, &report), QRT_ECONFLICT);
 	MUST(DETAIL_HAS("0002"));
 	MUST_GIVE(qy_migrate_verify(cx, store->db, &qy_migrations), QRT_ECONFLICT);
-	MUST_BE(exec_sql(cx, store, "DELETE FROM schema_migration WHERE version = 2;"
-				    "UPDATE schema_migration SET version = 2 WHERE version = 99"));
+	MUST_BE(exec_sql(cx, store,
+			 "DELETE FROM schema_migration WHERE version = 2;"
+			 "UPDATE schema_migration SET version = 2 WHERE version = 99"));
 	MUST_GIVE(qy_migrate_down(cx, store->db, &qy_migrations, 0, &report), QRT_ECORRUPT);
 	MUST(DETAIL_HAS("0002") && DETAIL_HAS("0003"));
 	MUST_BE(exec_sql(cx, store, "UPDATE schema_migration SET version = version + 90"));
@@ -357,9 +358,9 @@ static void the_signature_tells_schemas_apart_but_not_their_blanks(void **state)
 static enum qrt_err failing_step(struct qrt_cx *cx, struct qy_store *store)
 {
 	static const struct qy_migration steps[] = {
-		{1, "good", "CREATE TABLE a (x INTEGER, y INTEGER)", "DROP TABLE a"},
-		{2, "bad", "CREATE TABLE b (x INTEGER, y INTEGER); INSERT INTO nothing VALUES (1)",
-		 "DROP TABLE b"},
+	    {1, "good", "CREATE TABLE a (x INTEGER, y INTEGER)", "DROP TABLE a"},
+	    {2, "bad", "CREATE TABLE b (x INTEGER, y INTEGER); INSERT INTO nothing VALUES (1)",
+	     "DROP TABLE b"},
 	};
 	const struct qy_migration_set set = {steps, 2};
 	struct qy_migrate_report report;
@@ -416,11 +417,13 @@ static enum qrt_err check_counts(struct qrt_cx *cx, struct qy_store *store)
 	MUST(reads(cx, store, "SELECT count(*) FROM approval_request", "1"));
 	MUST(reads(cx, store, "SELECT count(*) FROM product", "10"));
 	MUST(reads(cx, store, "SELECT count(*) FROM sales_rep", "7"));
-	MUST(reads(cx, store, "SELECT group_concat(t) FROM (SELECT sum(quantity * unit_price_minor)"
-			      " AS t FROM quote_line GROUP BY quote_id ORDER BY quote_id)",
+	MUST(reads(cx, store,
+		   "SELECT group_concat(t) FROM (SELECT sum(quantity * unit_price_minor)"
+		   " AS t FROM quote_line GROUP BY quote_id ORDER BY quote_id)",
 		   "60000,250000,185000,730000"));
-	MUST(reads(cx, store, "SELECT group_concat(total_minor) FROM (SELECT total_minor FROM"
-			      " pricing_snapshot ORDER BY quote_id)",
+	MUST(reads(cx, store,
+		   "SELECT group_concat(total_minor) FROM (SELECT total_minor FROM"
+		   " pricing_snapshot ORDER BY quote_id)",
 		   "45000,185000,730000"));
 	MUST(reads(cx, store, "SELECT enum_json FROM constraint_rule WHERE kind = 'ATTRIBUTE_ENUM'",
 		   "[\"eu\",\"us\"]"));
@@ -456,8 +459,9 @@ static enum qrt_err broken_seed(struct qrt_cx *cx, struct qy_store *store)
 	struct qy_seed_report report;
 	const struct qy_seed_check *failed = NULL;
 
-	MUST_BE(exec_sql(cx, store, "UPDATE quote_line SET quantity = 99"
-				    " WHERE quote_id = 'quote-netnew-001' AND position = 1"));
+	MUST_BE(exec_sql(cx, store,
+			 "UPDATE quote_line SET quantity = 99"
+			 " WHERE quote_id = 'quote-netnew-001' AND position = 1"));
 	MUST_BE(qy_store_seed_check(cx, store, &report));
 	MUST(report.count == 27 && report.passed == 26);
 	for (unsigned i = 0; i < report.count; i++) {
@@ -481,9 +485,10 @@ static enum qrt_err clean_seed(struct qrt_cx *cx, struct qy_store *store)
 
 	MUST_BE(qy_store_seed_clean(cx, store, &report));
 	MUST(report.rows_changed > 0 && report.count == 0);
-	MUST(reads(cx, store, "SELECT (SELECT count(*) FROM quote) + (SELECT count(*) FROM product)"
-			      " + (SELECT count(*) FROM sales_rep) + (SELECT count(*) FROM"
-			      " audit_event) + (SELECT count(*) FROM constraint_rule)",
+	MUST(reads(cx, store,
+		   "SELECT (SELECT count(*) FROM quote) + (SELECT count(*) FROM product)"
+		   " + (SELECT count(*) FROM sales_rep) + (SELECT count(*) FROM"
+		   " audit_event) + (SELECT count(*) FROM constraint_rule)",
 		   "0"));
 	MUST_BE(qy_store_seed_load(cx, store, &report));
 	MUST(report.passed == 27);
@@ -523,8 +528,9 @@ static enum qrt_err new_ids(struct qrt_cx *cx, struct qy_store *store)
 	MUST_BE(create_one(cx, store, "prd-team", 1, 0, id));
 	snprintf(want, sizeof(want), "Q-%04d-10000", year);
 	MUST(strcmp(id, want) == 0);
-	MUST(reads(cx, store, "SELECT count(*) FROM quote_line WHERE quote_id LIKE 'Q-%'"
-			      " AND id = quote_id || '-ql-1'",
+	MUST(reads(cx, store,
+		   "SELECT count(*) FROM quote_line WHERE quote_id LIKE 'Q-%'"
+		   " AND id = quote_id || '-ql-1'",
 		   "4"));
 	return QRT_OK;
 }
@@ -551,12 +557,14 @@ static enum qrt_err created_rows(struct qrt_cx *cx, struct qy_store *store)
 	MUST(quote.lines[0].price_source == QY_PRICE_TIER);
 	MUST(quote.lines[0].unit_price_minor == 1650);
 	qy_quote_fini(&quote);
-	MUST(reads(cx, store, "SELECT event_type || category || outcome || actor_type ||"
-			      " actor_id || correlation_id FROM audit_event"
-			      " ORDER BY seq DESC LIMIT 1",
+	MUST(reads(cx, store,
+		   "SELECT event_type || category || outcome || actor_type ||"
+		   " actor_id || correlation_id FROM audit_event"
+		   " ORDER BY seq DESC LIMIT 1",
 		   "quote.createdpersistencesuccessuserrep.sarahcor-test"));
-	MUST(reads(cx, store, "SELECT current_step || step_number || missing_fields_json FROM"
-			      " flow_state WHERE quote_id LIKE 'Q-%'",
+	MUST(reads(cx, store,
+		   "SELECT current_step || step_number || missing_fields_json FROM"
+		   " flow_state WHERE quote_id LIKE 'Q-%'",
 		   "gather_requirements1[]"));
 	MUST_BE(qy_store_quote_get(cx, store, "Q-1999-0001", &quote, &fault));
 	MUST(fault.kind == QY_FAULT_NOT_FOUND && strcmp(fault.name, "NOT_FOUND") == 0);
@@ -619,9 +627,10 @@ static enum qrt_err refused_quotes(struct qrt_cx *cx, struct qy_store *store)
 	qy_quote_fini(&quote);
 
 	/* Once the setting allows it, a line outside the catalogue is taken with its own price. */
-	MUST_BE(exec_sql(cx, store, "INSERT INTO org_settings (key, value_json, created_at,"
-				    " updated_at) VALUES ('allow_custom_line_items', 'true',"
-				    " '2026-01-01T00:00:00.000Z', '2026-01-01T00:00:00.000Z')"));
+	MUST_BE(exec_sql(cx, store,
+			 "INSERT INTO org_settings (key, value_json, created_at,"
+			 " updated_at) VALUES ('allow_custom_line_items', 'true',"
+			 " '2026-01-01T00:00:00.000Z', '2026-01-01T00:00:00.000Z')"));
 	MUST(make_header(&quote) == QY_OK && add_line(&quote, "prd-none", 1, 500) == QY_OK);
 	MUST_BE(qy_store_quote_create(cx, store, &origin, &quote, &fault));
 	MUST(fault.kind == QY_FAULT_NONE && quote.lines[0].unit_price_minor == 500);
@@ -639,49 +648,60 @@ static const struct {
 	enum qy_quote_field field;
 	const char *text;
 } full_texts[] = {
-	{QY_FIELD_ID, "Q-2026-0042"},
-	{QY_FIELD_ACCOUNT_ID, "acct-\xc3\xa9"},
-	{QY_FIELD_ACCOUNT_NAME, "Acme \"Corp\" <&>"},
-	{QY_FIELD_DEAL_ID, "deal-1"},
-	{QY_FIELD_CURRENCY, "KWD"},
-	{QY_FIELD_START_DATE, "2026-02-01"},
-	{QY_FIELD_END_DATE, "2027-01-31"},
-	{QY_FIELD_VALID_UNTIL, "2026-03-01"},
-	{QY_FIELD_PAYMENT_TERMS, "upfront"},
-	{QY_FIELD_BILLING_COUNTRY, "KW"},
-	{QY_FIELD_NOTES, "two\nlines"},
-	{QY_FIELD_PRIOR_QUOTE_ID, "quote-renewal-000"},
-	{QY_FIELD_DISCOUNT_REASON, "because"},
-	{QY_FIELD_CREATED_BY, "agent:slack"},
-	{QY_FIELD_SALES_REP_ID, "rep.mike"},
-	{QY_FIELD_FINGERPRINT, "abc123"},
-	{QY_FIELD_FINALIZED_AT, "2026-01-02T03:04:05.001Z"},
-	{QY_FIELD_SENT_AT, "2026-01-02T03:04:05.002Z"},
-	{QY_FIELD_CUSTOMER_DECIDED_AT, "2026-01-02T03:04:05.003Z"},
-	{QY_FIELD_SLACK_CHANNEL, "C0SALES01"},
-	{QY_FIELD_SLACK_THREAD_TS, "1767322985.000100"},
-	{QY_FIELD_LOCKED_BY, "user:rep.mike"},
-	{QY_FIELD_LOCKED_AT, "2026-01-02T03:04:05.004Z"},
-	{QY_FIELD_LOCK_EXPIRES_AT, "2026-01-02T03:34:05.004Z"},
-	{QY_FIELD_CREATED_AT, "2026-01-02T03:04:05.005Z"},
-	{QY_FIELD_UPDATED_AT, "2026-01-02T03:04:05.006Z"},
+    {QY_FIELD_ID, "Q-2026-0042"},
+    {QY_FIELD_ACCOUNT_ID, "acct-\xc3\xa9"},
+    {QY_FIELD_ACCOUNT_NAME, "Acme \"Corp\" <&>"},
+    {QY_FIELD_DEAL_ID, "deal-1"},
+    {QY_FIELD_CURRENCY, "KWD"},
+    {QY_FIELD_START_DATE, "2026-02-01"},
+    {QY_FIELD_END_DATE, "2027-01-31"},
+    {QY_FIELD_VALID_UNTIL, "2026-03-01"},
+    {QY_FIELD_PAYMENT_TERMS, "upfront"},
+    {QY_FIELD_BILLING_COUNTRY, "KW"},
+    {QY_FIELD_NOTES, "two\nlines"},
+    {QY_FIELD_PRIOR_QUOTE_ID, "quote-renewal-000"},
+    {QY_FIELD_DISCOUNT_REASON, "because"},
+    {QY_FIELD_CREATED_BY, "agent:slack"},
+    {QY_FIELD_SALES_REP_ID, "rep.mike"},
+    {QY_FIELD_FINGERPRINT, "abc123"},
+    {QY_FIELD_FINALIZED_AT, "2026-01-02T03:04:05.001Z"},
+    {QY_FIELD_SENT_AT, "2026-01-02T03:04:05.002Z"},
+    {QY_FIELD_CUSTOMER_DECIDED_AT, "2026-01-02T03:04:05.003Z"},
+    {QY_FIELD_SLACK_CHANNEL, "C0SALES01"},
+    {QY_FIELD_SLACK_THREAD_TS, "1767322985.000100"},
+    {QY_FIELD_LOCKED_BY, "user:rep.mike"},
+    {QY_FIELD_LOCKED_AT, "2026-01-02T03:04:05.004Z"},
+    {QY_FIELD_LOCK_EXPIRES_AT, "2026-01-02T03:34:05.004Z"},
+    {QY_FIELD_CREATED_AT, "2026-01-02T03:04:05.005Z"},
+    {QY_FIELD_UPDATED_AT, "2026-01-02T03:04:05.006Z"},
 };
 
 /* Every column holds something that is not its default. */
 static enum qrt_err fill_quote(struct qrt_cx *cx, struct qy_quote *quote)
 {
 	static const struct qy_attribute_spec attributes[] = {
-		{"a \"quoted\" key", "a\\b \xc3\xbc"}, {"region", "eu"}, {"retention_days", "365"},
+	    {"a \"quoted\" key", "a\\b \xc3\xbc"},
+	    {"region", "eu"},
+	    {"retention_days", "365"},
 	};
 	const struct qy_line_spec first = {
-		.position = 3, .product_id = "prd-x", .quantity = 1000000,
-		.unit_price_minor = INT64_MAX, .price_source = QY_PRICE_MANUAL,
-		.discount_bps = 10000, .attributes = attributes, .attribute_count = 3,
-		.notes = "first",
+	    .position = 3,
+	    .product_id = "prd-x",
+	    .quantity = 1000000,
+	    .unit_price_minor = INT64_MAX,
+	    .price_source = QY_PRICE_MANUAL,
+	    .discount_bps = 10000,
+	    .attributes = attributes,
+	    .attribute_count = 3,
+	    .notes = "first",
 	};
 	const struct qy_line_spec second = {
-		.position = 7, .product_id = " ", .quantity = 0, .unit_price_minor = -100,
-		.price_source = QY_PRICE_TIER, .discount_bps = 1,
+	    .position = 7,
+	    .product_id = " ",
+	    .quantity = 0,
+	    .unit_price_minor = -100,
+	    .price_source = QY_PRICE_TIER,
+	    .discount_bps = 1,
 	};
 
 	_Static_assert(sizeof(full_texts) / sizeof(full_texts[0]) == QY_FIELD_COUNT,
@@ -841,20 +861,24 @@ static void a_product_is_found_by_id_and_by_sku_with_all_its_parts(void **state)
 
 static enum qrt_err price_rows(struct qrt_cx *cx, struct qy_store *store)
 {
-	MUST(reads(cx, store, "SELECT status || version || state_version FROM quote"
-			      " WHERE id LIKE 'Q-%'",
+	MUST(reads(cx, store,
+		   "SELECT status || version || state_version FROM quote"
+		   " WHERE id LIKE 'Q-%'",
 		   "priced12"));
-	MUST(reads(cx, store, "SELECT current_step || step_number || missing_fields_json FROM"
-			      " flow_state WHERE quote_id LIKE 'Q-%'",
+	MUST(reads(cx, store,
+		   "SELECT current_step || step_number || missing_fields_json FROM"
+		   " flow_state WHERE quote_id LIKE 'Q-%'",
 		   "review_pricing3[]"));
-	MUST(reads(cx, store, "SELECT group_concat(event_type || ' ' || metadata_json, ';') FROM"
-			      " (SELECT * FROM audit_event WHERE quote_id LIKE 'Q-%'"
-			      "  AND category = 'flow' ORDER BY seq)",
+	MUST(reads(cx, store,
+		   "SELECT group_concat(event_type || ' ' || metadata_json, ';') FROM"
+		   " (SELECT * FROM audit_event WHERE quote_id LIKE 'Q-%'"
+		   "  AND category = 'flow' ORDER BY seq)",
 		   "flow.transition_applied {\"event\":\"RequiredFieldsCollected\",\"from\":"
 		   "\"draft\",\"to\":\"validated\"};flow.transition_applied {\"event\":"
 		   "\"PricingCalculated\",\"from\":\"validated\",\"to\":\"priced\"}"));
-	MUST(reads(cx, store, "SELECT count(*) || metadata_json FROM audit_event WHERE"
-			      " event_type = 'cpq.evaluated' AND correlation_id = 'cor-test'",
+	MUST(reads(cx, store,
+		   "SELECT count(*) || metadata_json FROM audit_event WHERE"
+		   " event_type = 'cpq.evaluated' AND correlation_id = 'cor-test'",
 		   "1{\"currency\":\"USD\",\"discount_minor\":0,\"subtotal_minor\":330000,"
 		   "\"total_minor\":330000,\"version\":1}"));
 	return QRT_OK;
@@ -867,9 +891,10 @@ static enum qrt_err price_snapshot(struct qrt_cx *cx, struct qy_store *store,
 	struct qy_fault fault;
 	char hash[QRT_SHA256_HEX_SIZE];
 
-	MUST(reads(cx, store, "SELECT version || ' ' || total_minor || ' ' ||"
-			      " json_array_length(trace_json) || ' ' || priced_by FROM"
-			      " pricing_snapshot WHERE quote_id LIKE 'Q-%'",
+	MUST(reads(cx, store,
+		   "SELECT version || ' ' || total_minor || ' ' ||"
+		   " json_array_length(trace_json) || ' ' || priced_by FROM"
+		   " pricing_snapshot WHERE quote_id LIKE 'Q-%'",
 		   "1 330000 5 user:rep.sarah"));
 	MUST(reads(cx, store, "SELECT id FROM pricing_snapshot WHERE quote_id LIKE 'Q-%'",
 		   result->snapshot_id));
@@ -891,8 +916,9 @@ static enum qrt_err price_draft(struct qrt_cx *cx, struct qy_store *store)
 
 	/* The stored price is stale: pricing goes by the catalogue as it is now. */
 	MUST_BE(create_one(cx, store, "prd-team", 200, 0, id));
-	MUST_BE(exec_sql(cx, store, "UPDATE quote_line SET unit_price_minor = 1,"
-				    " price_source = 'list' WHERE quote_id LIKE 'Q-%'"));
+	MUST_BE(exec_sql(cx, store,
+			 "UPDATE quote_line SET unit_price_minor = 1,"
+			 " price_source = 'list' WHERE quote_id LIKE 'Q-%'"));
 	request = request_for(id);
 	MUST_BE(qy_store_quote_price(cx, store, &request, &result));
 	MUST(result.fault.kind == QY_FAULT_NONE && result.has_pricing);
@@ -950,11 +976,13 @@ static enum qrt_err missing_fields(struct qrt_cx *cx, struct qy_store *store)
 	MUST(strcmp(result.missing.names[1], "payment_terms") == 0);
 	MUST(result.quote.status == QY_STATUS_DRAFT && result.quote.state_version == 1);
 	qy_price_result_fini(&result);
-	MUST(reads(cx, store, "SELECT status || state_version FROM quote WHERE"
-			      " id = 'quote-netnew-001'",
+	MUST(reads(cx, store,
+		   "SELECT status || state_version FROM quote WHERE"
+		   " id = 'quote-netnew-001'",
 		   "draft1"));
-	MUST(reads(cx, store, "SELECT count(*) || event_type || metadata_json FROM audit_event"
-			      " WHERE quote_id = 'quote-netnew-001' AND category = 'flow'",
+	MUST(reads(cx, store,
+		   "SELECT count(*) || event_type || metadata_json FROM audit_event"
+		   " WHERE quote_id = 'quote-netnew-001' AND category = 'flow'",
 		   "1flow.transition_applied{\"event\":\"RequiredFieldsCollected\",\"from\":"
 		   "\"draft\",\"to\":\"draft\"}"));
 	MUST(reads(cx, store, "SELECT count(*) FROM pricing_snapshot", "3"));
@@ -978,11 +1006,13 @@ static enum qrt_err illegal_status(struct qrt_cx *cx, struct qy_store *store)
 	MUST(result.fault.status == QY_STATUS_SENT);
 	MUST(strcmp(result.fault.event, "RequiredFieldsCollected") == 0);
 	qy_price_result_fini(&result);
-	MUST(reads(cx, store, "SELECT status || state_version FROM quote WHERE"
-			      " id = 'quote-renewal-000'",
+	MUST(reads(cx, store,
+		   "SELECT status || state_version FROM quote WHERE"
+		   " id = 'quote-renewal-000'",
 		   "sent1"));
-	MUST(reads(cx, store, "SELECT count(*) || outcome || metadata_json FROM audit_event WHERE"
-			      " event_type = 'flow.transition_rejected'",
+	MUST(reads(cx, store,
+		   "SELECT count(*) || outcome || metadata_json FROM audit_event WHERE"
+		   " event_type = 'flow.transition_rejected'",
 		   "1rejected{\"error\":\"INVALID_TRANSITION(sent, RequiredFieldsCollected)\","
 		   "\"event\":\"RequiredFieldsCollected\"}"));
 	return QRT_OK;
@@ -996,8 +1026,8 @@ static void a_status_that_does_not_allow_pricing_is_a_conflict(void **state)
 
 /* Prices and wants this fault; the database stays exactly as it is. */
 static enum qrt_err price_refused(struct qrt_cx *cx, struct qy_store *store,
-				  const struct qy_price_request *request,
-				  enum qy_fault_kind kind, struct qy_price_result *ret_result)
+				  const struct qy_price_request *request, enum qy_fault_kind kind,
+				  struct qy_price_result *ret_result)
 {
 	char before[QRT_SHA256_HEX_SIZE];
 	char after[QRT_SHA256_HEX_SIZE];
@@ -1128,8 +1158,9 @@ static enum qrt_err preview(struct qrt_cx *cx, struct qy_store *store)
 	MUST_BE(qy_store_checksum(cx, store, after));
 	MUST(strcmp(before, after) == 0);
 	/* The checksum is no constant: it tells one bit of one row. */
-	MUST_BE(exec_sql(cx, store, "UPDATE quote SET notes = notes || '.' WHERE"
-				    " id = 'quote-netnew-001'"));
+	MUST_BE(exec_sql(cx, store,
+			 "UPDATE quote SET notes = notes || '.' WHERE"
+			 " id = 'quote-netnew-001'"));
 	MUST_BE(qy_store_checksum(cx, store, after));
 	MUST(strcmp(before, after) != 0);
 	return QRT_OK;
@@ -1143,13 +1174,13 @@ static void a_preview_changes_no_row(void **state)
 
 /* Each makes one write of `price` fail. */
 static const char *const price_writes[] = {
-	"BEFORE UPDATE ON quote",
-	"BEFORE UPDATE ON quote_line",
-	"BEFORE UPDATE ON flow_state",
-	"BEFORE INSERT ON pricing_snapshot",
-	"BEFORE INSERT ON audit_event WHEN new.action = 'RequiredFieldsCollected'",
-	"BEFORE INSERT ON audit_event WHEN new.action = 'PricingCalculated'",
-	"BEFORE INSERT ON audit_event WHEN new.event_type = 'cpq.evaluated'",
+    "BEFORE UPDATE ON quote",
+    "BEFORE UPDATE ON quote_line",
+    "BEFORE UPDATE ON flow_state",
+    "BEFORE INSERT ON pricing_snapshot",
+    "BEFORE INSERT ON audit_event WHEN new.action = 'RequiredFieldsCollected'",
+    "BEFORE INSERT ON audit_event WHEN new.action = 'PricingCalculated'",
+    "BEFORE INSERT ON audit_event WHEN new.event_type = 'cpq.evaluated'",
 };
 
 static enum qrt_err failing_writes(struct qrt_cx *cx, struct qy_store *store)
@@ -1162,8 +1193,9 @@ static enum qrt_err failing_writes(struct qrt_cx *cx, struct qy_store *store)
 	char sql[256];
 
 	MUST_BE(create_one(cx, store, "prd-team", 200, 0, id));
-	MUST_BE(exec_sql(cx, store, "UPDATE quote_line SET unit_price_minor = 1"
-				    " WHERE quote_id LIKE 'Q-%'"));
+	MUST_BE(exec_sql(cx, store,
+			 "UPDATE quote_line SET unit_price_minor = 1"
+			 " WHERE quote_id LIKE 'Q-%'"));
 	request = request_for(id);
 	MUST_BE(qy_store_checksum(cx, store, before));
 	for (size_t i = 0; i < sizeof(price_writes) / sizeof(price_writes[0]); i++) {
@@ -1189,11 +1221,11 @@ static void whichever_write_of_pricing_fails_every_table_stays(void **state)
 }
 
 static const char *const create_writes[] = {
-	"BEFORE UPDATE ON id_sequence",
-	"BEFORE INSERT ON quote",
-	"BEFORE INSERT ON quote_line WHEN new.position = 2",
-	"BEFORE INSERT ON flow_state",
-	"BEFORE INSERT ON audit_event",
+    "BEFORE UPDATE ON id_sequence",
+    "BEFORE INSERT ON quote",
+    "BEFORE INSERT ON quote_line WHEN new.position = 2",
+    "BEFORE INSERT ON flow_state",
+    "BEFORE INSERT ON audit_event",
 };
 
 static enum qrt_err failing_creates(struct qrt_cx *cx, struct qy_store *store)
@@ -1267,8 +1299,9 @@ static enum qrt_err race(struct qrt_cx *cx, struct qy_store *store)
 	MUST_BE(qrt_region_close(cx, &region, err));
 	MUST(racer.priced == 1 && racer.conflicts == 19);
 	MUST(reads(cx, store, "SELECT state_version FROM quote WHERE id LIKE 'Q-%'", "2"));
-	MUST(reads(cx, store, "SELECT count(*) FROM audit_event WHERE event_type ="
-			      " 'cpq.evaluated'",
+	MUST(reads(cx, store,
+		   "SELECT count(*) FROM audit_event WHERE event_type ="
+		   " 'cpq.evaluated'",
 		   "1"));
 	return QRT_OK;
 }
@@ -1362,17 +1395,29 @@ static void a_bad_key_specification_names_its_field(void **state)
 static enum qrt_err journal(struct qrt_cx *cx, struct qy_store *store)
 {
 	struct qy_journal_entry entry = {
-		.component = "db", .to_backend = "legacy", .percent = 100,
-		.actor = "system:start", .reason = "start", .outcome = "moved",
+	    .component = "db",
+	    .to_backend = "legacy",
+	    .percent = 100,
+	    .actor = "system:start",
+	    .reason = "start",
+	    .outcome = "moved",
 	};
 	struct qy_journal list;
 
 	MUST_BE(qy_store_journal_append(cx, store, &entry));
 	entry = (struct qy_journal_entry){
-		.at = "2026-01-02T03:04:05.006Z", .component = "server", .from_backend = "legacy",
-		.to_backend = "region", .percent = 100, .actor = "user:ops", .reason = "try it",
-		.duration_ms = 12, .in_flight = 3, .stragglers = 1, .outcome = "QRT_ETIMEDOUT",
-		.detail = "one is left",
+	    .at = "2026-01-02T03:04:05.006Z",
+	    .component = "server",
+	    .from_backend = "legacy",
+	    .to_backend = "region",
+	    .percent = 100,
+	    .actor = "user:ops",
+	    .reason = "try it",
+	    .duration_ms = 12,
+	    .in_flight = 3,
+	    .stragglers = 1,
+	    .outcome = "QRT_ETIMEDOUT",
+	    .detail = "one is left",
 	};
 	MUST_BE(qy_store_journal_append(cx, store, &entry));
 	MUST_BE(qy_store_journal_list(cx, store, 10, &list));
@@ -1385,8 +1430,9 @@ static enum qrt_err journal(struct qrt_cx *cx, struct qy_store *store)
 	MUST(list.count == 1);
 	qy_journal_fini(&list);
 	MUST_GIVE(qy_store_journal_list(cx, store, 0, &list), QRT_EINVAL);
-	MUST(reads(cx, store, "SELECT group_concat(actor_id || ' ' || outcome) FROM (SELECT * FROM"
-			      " audit_event WHERE event_type = 'runtime.switch' ORDER BY seq)",
+	MUST(reads(cx, store,
+		   "SELECT group_concat(actor_id || ' ' || outcome) FROM (SELECT * FROM"
+		   " audit_event WHERE event_type = 'runtime.switch' ORDER BY seq)",
 		   "start success,ops failed"));
 	return QRT_OK;
 }
@@ -1462,8 +1508,8 @@ static enum qrt_err ask_quotes(struct qrt_cx *cx, struct qrt_port *db)
 static enum qrt_err ask_others(struct qrt_cx *cx, struct qrt_port *db)
 {
 	struct qy_apikey spec = {.name = "demo", .scopes = QY_SCOPE_ADMIN};
-	struct qy_journal_entry entry = {.component = "db", .to_backend = "region",
-					 .actor = "user:ops", .outcome = "moved"};
+	struct qy_journal_entry entry = {
+	    .component = "db", .to_backend = "region", .actor = "user:ops", .outcome = "moved"};
 	struct qy_seed_report report;
 	struct qy_journal list;
 	struct qy_catalog catalog;
@@ -1574,37 +1620,36 @@ static void every_operation_works_through_the_port(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(up_down_and_up_give_one_schema_signature),
-		cmocka_unit_test(the_way_down_works_with_rows_in_the_tables),
-		cmocka_unit_test(a_changed_missing_or_newer_migration_is_named),
-		cmocka_unit_test(the_signature_tells_schemas_apart_but_not_their_blanks),
-		cmocka_unit_test(a_failing_statement_leaves_the_schema_before_its_migration),
-		cmocka_unit_test(a_missing_file_is_created_with_the_newest_schema),
-		cmocka_unit_test(the_seed_passes_27_checks_and_loads_twice_as_once),
-		cmocka_unit_test(a_changed_sample_fails_its_check),
-		cmocka_unit_test(removing_the_seed_leaves_what_others_use),
-		cmocka_unit_test(new_quotes_count_from_one_within_their_year),
-		cmocka_unit_test(a_new_quote_has_its_defaults_flow_state_and_audit_row),
-		cmocka_unit_test(a_quote_that_is_not_acceptable_leaves_no_row),
-		cmocka_unit_test(every_column_of_a_quote_survives_the_round_trip),
-		cmocka_unit_test(lists_filter_page_and_count),
-		cmocka_unit_test(a_product_is_found_by_id_and_by_sku_with_all_its_parts),
-		cmocka_unit_test(pricing_a_draft_writes_quote_flow_audit_and_snapshot),
-		cmocka_unit_test(a_manual_price_stays_and_its_snapshot_reads_back),
-		cmocka_unit_test(missing_fields_keep_the_status_and_are_named),
-		cmocka_unit_test(a_status_that_does_not_allow_pricing_is_a_conflict),
-		cmocka_unit_test(an_overflowing_line_changes_nothing),
-		cmocka_unit_test(a_stale_or_unknown_quote_is_not_priced),
-		cmocka_unit_test(violations_are_the_same_after_a_round_trip_and_change_nothing),
-		cmocka_unit_test(a_preview_changes_no_row),
-		cmocka_unit_test(whichever_write_of_pricing_fails_every_table_stays),
-		cmocka_unit_test(
-			whichever_write_of_a_new_quote_fails_no_row_and_no_number_is_lost),
-		cmocka_unit_test(of_twenty_pricings_at_once_one_wins),
-		cmocka_unit_test(an_api_key_is_stored_as_its_hash_only),
-		cmocka_unit_test(a_bad_key_specification_names_its_field),
-		cmocka_unit_test(moves_are_journalled_and_audited),
-		cmocka_unit_test(every_operation_works_through_the_port),
+	    cmocka_unit_test(up_down_and_up_give_one_schema_signature),
+	    cmocka_unit_test(the_way_down_works_with_rows_in_the_tables),
+	    cmocka_unit_test(a_changed_missing_or_newer_migration_is_named),
+	    cmocka_unit_test(the_signature_tells_schemas_apart_but_not_their_blanks),
+	    cmocka_unit_test(a_failing_statement_leaves_the_schema_before_its_migration),
+	    cmocka_unit_test(a_missing_file_is_created_with_the_newest_schema),
+	    cmocka_unit_test(the_seed_passes_27_checks_and_loads_twice_as_once),
+	    cmocka_unit_test(a_changed_sample_fails_its_check),
+	    cmocka_unit_test(removing_the_seed_leaves_what_others_use),
+	    cmocka_unit_test(new_quotes_count_from_one_within_their_year),
+	    cmocka_unit_test(a_new_quote_has_its_defaults_flow_state_and_audit_row),
+	    cmocka_unit_test(a_quote_that_is_not_acceptable_leaves_no_row),
+	    cmocka_unit_test(every_column_of_a_quote_survives_the_round_trip),
+	    cmocka_unit_test(lists_filter_page_and_count),
+	    cmocka_unit_test(a_product_is_found_by_id_and_by_sku_with_all_its_parts),
+	    cmocka_unit_test(pricing_a_draft_writes_quote_flow_audit_and_snapshot),
+	    cmocka_unit_test(a_manual_price_stays_and_its_snapshot_reads_back),
+	    cmocka_unit_test(missing_fields_keep_the_status_and_are_named),
+	    cmocka_unit_test(a_status_that_does_not_allow_pricing_is_a_conflict),
+	    cmocka_unit_test(an_overflowing_line_changes_nothing),
+	    cmocka_unit_test(a_stale_or_unknown_quote_is_not_priced),
+	    cmocka_unit_test(violations_are_the_same_after_a_round_trip_and_change_nothing),
+	    cmocka_unit_test(a_preview_changes_no_row),
+	    cmocka_unit_test(whichever_write_of_pricing_fails_every_table_stays),
+	    cmocka_unit_test(whichever_write_of_a_new_quote_fails_no_row_and_no_number_is_lost),
+	    cmocka_unit_test(of_twenty_pricings_at_once_one_wins),
+	    cmocka_unit_test(an_api_key_is_stored_as_its_hash_only),
+	    cmocka_unit_test(a_bad_key_specification_names_its_field),
+	    cmocka_unit_test(moves_are_journalled_and_audited),
+	    cmocka_unit_test(every_operation_works_through_the_port),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);

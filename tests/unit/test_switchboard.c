@@ -1,4 +1,5 @@
-/* Ports and moves: real runtimes on their own threads, a host that moves a component under calls. */
+/* Ports and moves: real runtimes on their own threads, a host that moves a component under calls.
+ */
 #include <qrt/switchboard.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -97,7 +98,8 @@ static const struct qrt_component doubler = {
     .handle = doubler_handle,
 };
 
-/* --- the host ---------------------------------------------------------------------------------- */
+/* --- the host ----------------------------------------------------------------------------------
+ */
 
 struct host {
 	struct qrt_switchboard *sb;
@@ -148,9 +150,8 @@ static enum qrt_err asker(struct qrt_cx *cx, void *arg)
 		if (err || value != 42) {
 			atomic_fetch_add(&load->failed, 1);
 		} else {
-			atomic_fetch_add(strcmp(backend, load->host->a) == 0 ? &load->by_a
-									     : &load->by_b,
-					 1);
+			atomic_fetch_add(
+			    strcmp(backend, load->host->a) == 0 ? &load->by_a : &load->by_b, 1);
 		}
 	}
 	return QRT_OK;
@@ -212,7 +213,8 @@ static enum qrt_err refused_moves_change_nothing(struct qrt_cx *cx, void *arg)
 	EXPECT(qrt_switchboard_rollback(cx, host->sb, "doubler", "test", "x", &move) == QRT_ESTATE);
 	atomic_store(&host->env.refuse, false);
 	atomic_store(&host->env.stall, true);
-	EXPECT(qrt_switchboard_move(cx, host->sb, "doubler", host->b, "test", "x", &move) != QRT_OK);
+	EXPECT(qrt_switchboard_move(cx, host->sb, "doubler", host->b, "test", "x", &move) !=
+	       QRT_OK);
 	EXPECT(move.prepare_ns >= 50 * QRT_MS);
 	atomic_store(&host->env.stall, false);
 	EXPECT(!ask(cx, host, 5, 0, &value, backend) && value == 10);
@@ -292,7 +294,8 @@ static enum qrt_err stragglers_are_named(struct qrt_cx *cx, void *arg)
 	return QRT_OK;
 }
 
-/* --- how each scenario is run ------------------------------------------------------------------ */
+/* --- how each scenario is run ------------------------------------------------------------------
+ */
 
 struct scenario {
 	struct host *host;

@@ -57,7 +57,8 @@ static void latch_release(struct latch *latch)
 	pthread_mutex_unlock(&latch->lock);
 }
 
-/* --- a component that wedges its loop when asked ------------------------------------------------ */
+/* --- a component that wedges its loop when asked ------------------------------------------------
+ */
 
 static enum qrt_err wedger_start(struct qrt_cx *cx, struct qrt_region *home, void *env,
 				 void **ret_state)
@@ -117,7 +118,8 @@ static enum qrt_err ask(struct qrt_cx *cx, void *arg)
 	return err;
 }
 
-/* --- the stand ---------------------------------------------------------------------------------- */
+/* --- the stand ----------------------------------------------------------------------------------
+ */
 
 struct stand {
 	struct latch latch;
@@ -129,9 +131,8 @@ struct stand {
 static enum qrt_err get(const struct stand *stand, const char *path, int *ret_status,
 			char **ret_body)
 {
-	const struct qrt_control_target target = {.address = "127.0.0.1",
-						  .port = qrt_control_port(stand->control),
-						  .timeout_ms = 5000};
+	const struct qrt_control_target target = {
+	    .address = "127.0.0.1", .port = qrt_control_port(stand->control), .timeout_ms = 5000};
 	return qrt_control_ask(&target, "GET", path, NULL, ret_status, ret_body);
 }
 
@@ -224,8 +225,8 @@ static struct qrt_runtime *open_runtime(const char *backend, const char *name)
 
 static void run(const char *wedged, const char *other)
 {
-	struct stand stand = {.latch = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, true,
-					false}};
+	struct stand stand = {
+	    .latch = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, true, false}};
 	const struct qrt_switchboard_options opts = {.drain_max_ns = 50 * QRT_MS};
 	struct qrt_runtime *supervisor = open_runtime(other, "supervisor");
 	stand.rt[0] = open_runtime(wedged, "a");

@@ -44,8 +44,8 @@ struct qrt_component {
 	const char *name; /* "server" */
 	uint32_t caps;	  /* enum qrt_cap */
 	qrt_component_start_fn *start;
-	qrt_component_resume_fn *resume;       /* may be NULL: takes only messages */
-	qrt_component_drain_fn *drain;	       /* NULL exactly when resume is */
+	qrt_component_resume_fn *resume; /* may be NULL: takes only messages */
+	qrt_component_drain_fn *drain;	 /* NULL exactly when resume is */
 	qrt_component_stop_fn *stop;
 	qrt_component_handle_fn *handle;       /* may be NULL: has no port */
 	qrt_component_in_flight_fn *in_flight; /* may be NULL: only messages count */

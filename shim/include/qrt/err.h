@@ -46,7 +46,7 @@ enum qrt_err {
 #define QRT__ERR_ENUM(name, text) name,
 	QRT_ERRORS(QRT__ERR_ENUM)
 #undef QRT__ERR_ENUM
-	QRT__ERR_COUNT
+	    QRT__ERR_COUNT
 };
 
 /* "QRT_EIO"; "QRT_E?" for a value that is none. Never NULL, static. */

@@ -85,18 +85,18 @@ typedef void qrt_http_error_fn(void *app, struct qrt_http_request *req,
 			       struct qrt_http_response *resp, int status, const char *detail);
 
 struct qrt_http_server_options {
-	qrt_http_handler_fn *handler;  /* gets every well-formed request (usually dispatches) */
-	qrt_http_error_fn *on_error;   /* NULL: an empty body */
+	qrt_http_handler_fn *handler; /* gets every well-formed request (usually dispatches) */
+	qrt_http_error_fn *on_error;  /* NULL: an empty body */
 	void *app;
-	size_t body_max;	       /* 413 beyond; 0: 2 MiB */
-	size_t header_max;	       /* 431 beyond; 0: 64 KiB */
-	size_t request_line_max;       /* 414 beyond; 0: 8 KiB */
-	size_t connections_max;	       /* 503 beyond; 0: 1024 */
+	size_t body_max;		  /* 413 beyond; 0: 2 MiB */
+	size_t header_max;		  /* 431 beyond; 0: 64 KiB */
+	size_t request_line_max;	  /* 414 beyond; 0: 8 KiB */
+	size_t connections_max;		  /* 503 beyond; 0: 1024 */
 	unsigned requests_per_connection; /* 0: 1000 */
-	int64_t header_timeout_ns;     /* 408 beyond; 0: 10 s */
-	int64_t idle_timeout_ns;       /* between requests; 0: 60 s */
-	int64_t request_deadline_ns;   /* of a handler; 0: 30 s */
-	int64_t linger_ns;	       /* drain: idle connections may still ask; 0: 1 s */
+	int64_t header_timeout_ns;	  /* 408 beyond; 0: 10 s */
+	int64_t idle_timeout_ns;	  /* between requests; 0: 60 s */
+	int64_t request_deadline_ns;	  /* of a handler; 0: 30 s */
+	int64_t linger_ns;		  /* drain: idle connections may still ask; 0: 1 s */
 };
 
 struct qrt_http_stats {

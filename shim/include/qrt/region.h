@@ -55,7 +55,7 @@ enum qrt_cancel_kind {
 };
 
 struct qrt_region_options {
-	const char *name;    /* static text for dumps; NULL: the opener's name */
+	const char *name; /* static text for dumps; NULL: the opener's name */
 	enum qrt_policy policy;
 	uint32_t caps;	     /* kept capabilities; 0: all the opener has. Only removes. */
 	int64_t deadline_ns; /* absolute; 0: the opener's. The earlier of both holds. */
@@ -98,7 +98,7 @@ QRT_API size_t qrt_region_live(const struct qrt_region *region);
 
 /* One failed task. */
 struct qrt_failure {
-	uint64_t index;	  /* in order of spawning, from 0 */
+	uint64_t index; /* in order of spawning, from 0 */
 	enum qrt_outcome outcome;
 	enum qrt_err err;
 	const char *name; /* static */

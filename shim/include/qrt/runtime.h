@@ -16,8 +16,8 @@ struct qrt_runtime;
 
 /* What a backend promises, as data: the table is the contract. */
 struct qrt_promise {
-	const char *key;  /* "cancel-subtree" */
-	const char *text; /* one sentence */
+	const char *key;    /* "cancel-subtree" */
+	const char *text;   /* one sentence */
 	const char *answer; /* "yes", "no", or how far */
 };
 
@@ -27,11 +27,11 @@ QRT_API const char *const *qrt_backend_names(size_t *ret_n);
 QRT_API const struct qrt_promise *qrt_backend_promises(const char *backend, size_t *ret_n);
 
 struct qrt_runtime_options {
-	const char *backend;   /* "legacy", "region", "lab", "lab-legacy" */
-	const char *name;      /* for dumps and threads; NULL: the backend's */
-	uint64_t seed;	       /* lab only */
-	size_t stack_bytes;    /* of a task; 0: the default */
-	size_t tasks_max;      /* 0: the default, 1,000,000 */
+	const char *backend; /* "legacy", "region", "lab", "lab-legacy" */
+	const char *name;    /* for dumps and threads; NULL: the backend's */
+	uint64_t seed;	     /* lab only */
+	size_t stack_bytes;  /* of a task; 0: the default */
+	size_t tasks_max;    /* 0: the default, 1,000,000 */
 };
 
 /*
@@ -72,12 +72,12 @@ QRT_API enum qrt_err qrt_runtime_call(struct qrt_runtime *rt, int64_t timeout_ns
 struct qrt_audit {
 	uint64_t tasks_spawned, tasks_live;
 	uint64_t regions_opened, regions_live;
-	uint64_t ops_started, ops_live;	 /* waits parked on I/O, lanes, ports */
+	uint64_t ops_started, ops_live; /* waits parked on I/O, lanes, ports */
 	uint64_t streams_live, jobs_live;
 	uint64_t cancels, forced, panics, not_capable;
 	uint64_t turns;
-	uint64_t detached_live;		 /* legacy's detached tasks */
-	uint64_t trace_hash;		 /* lab: of every step so far */
+	uint64_t detached_live; /* legacy's detached tasks */
+	uint64_t trace_hash;	/* lab: of every step so far */
 };
 QRT_API void qrt_runtime_audit(const struct qrt_runtime *rt, struct qrt_audit *ret_audit);
 

@@ -49,7 +49,8 @@ QRT_API enum qrt_err qrt_stream_adopt(struct qrt_cx *cx, int fd,
 QRT_API enum qrt_err qrt_connect(struct qrt_cx *cx, const char *address, uint16_t port,
 				 struct qrt_stream **ret_stream) QRT_MUST_USE;
 
-/* At least one byte into @buf. Suspends. Errors: EEOF, ECONNRESET, ECLOSED, ECANCELED, ETIMEDOUT. */
+/* At least one byte into @buf. Suspends. Errors: EEOF, ECONNRESET, ECLOSED, ECANCELED, ETIMEDOUT.
+ */
 QRT_API enum qrt_err qrt_read(struct qrt_cx *cx, struct qrt_stream *stream, void *buf, size_t n,
 			      size_t *ret_n) QRT_MUST_USE;
 /* All @n_slices (at most 8), or an error: then an unknown part was sent. Suspends. */

@@ -25,26 +25,26 @@ struct qrt_switchboard;
 
 /* One move, also a refused one, as it is journalled. */
 struct qrt_move {
-	uint64_t seq;		/* from 1, this process */
+	uint64_t seq; /* from 1, this process */
 	int64_t at_wall_ms;
 	char component[32];
-	char from[16];		/* "" at first start */
+	char from[16]; /* "" at first start */
 	char to[16];
-	char actor[64];		/* "user:ops", "system:sighup" */
+	char actor[64]; /* "user:ops", "system:sighup" */
 	char reason[128];
-	enum qrt_err err;	/* QRT_OK: the component is on @to */
+	enum qrt_err err;		/* QRT_OK: the component is on @to */
 	char detail[QRT_MOVE_TEXT_MAX]; /* why not; or which stragglers */
 	int64_t prepare_ns, flip_ns, drain_ns, total_ns;
 	uint64_t in_flight_at_flip;
-	uint64_t stragglers;	/* still under way when the drain budget ended */
+	uint64_t stragglers; /* still under way when the drain budget ended */
 };
 
 /* Called on the mover's task after each move, refused ones too. May suspend. */
 typedef void qrt_journal_fn(struct qrt_cx *cx, void *arg, const struct qrt_move *move);
 
 struct qrt_switchboard_options {
-	int64_t prepare_max_ns; /* 0: 10 s */
-	int64_t drain_max_ns;	/* 0: 10 s */
+	int64_t prepare_max_ns;	 /* 0: 10 s */
+	int64_t drain_max_ns;	 /* 0: 10 s */
 	qrt_journal_fn *journal; /* may be NULL */
 	void *journal_arg;
 };
@@ -73,7 +73,8 @@ QRT_API enum qrt_err qrt_switchboard_move(struct qrt_cx *cx, struct qrt_switchbo
 					  const char *component, const char *backend,
 					  const char *actor, const char *reason,
 					  struct qrt_move *ret_move) QRT_MUST_USE;
-/* Moves @component back to where it was before its last successful move. ESTATE when it never moved. */
+/* Moves @component back to where it was before its last successful move. ESTATE when it never
+ * moved. */
 QRT_API enum qrt_err qrt_switchboard_rollback(struct qrt_cx *cx, struct qrt_switchboard *sb,
 					      const char *component, const char *actor,
 					      const char *reason,
