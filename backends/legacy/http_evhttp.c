@@ -937,19 +937,13 @@ static enum qrt_err ev_drain(struct qrt_cx *cx, struct qrt_http_server *base)
 static void ev_close(struct qrt_cx *cx, struct qrt_http_server *base)
 {
 	struct ev_server *server = own(base);
-	struct qrt_cx patient = *cx;
 
 	server->closing = true;
 	qrt__event_set(&server->wake);
-	/* Closing means waiting: neither cancel nor a deadline may cut it short. */
-	patient.deadline_ns = QRT_NO_DEADLINE;
-	cx->task->masks++;
 	while (!server->ended) {
 		qrt__event_clear(&server->changed);
-		QRT_IGNORE(qrt__event_wait(&patient, &server->changed, QRT_NO_DEADLINE),
-			   "masked: there is nothing it could say");
+		qrt__event_wait_masked(cx, &server->changed);
 	}
-	cx->task->masks--;
 	free(server);
 }
 

@@ -38,3 +38,13 @@ enum qrt_err qrt__event_wait(struct qrt_cx *cx, struct qrt__event *event, int64_
 	qrt__list_append(&event->waiters, &wait.node);
 	return qrt__park(cx, &wait, deadline_ns);
 }
+
+void qrt__event_wait_masked(struct qrt_cx *cx, struct qrt__event *event)
+{
+	struct qrt_cx patient = *cx;
+	patient.deadline_ns = QRT_NO_DEADLINE;
+	cx->task->masks++;
+	enum qrt_err err = qrt__event_wait(&patient, event, QRT_NO_DEADLINE);
+	cx->task->masks--;
+	QRT_POST(err == QRT_OK);
+}

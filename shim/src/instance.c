@@ -21,16 +21,6 @@ void qrt__instance_init(struct qrt__instance *instance, const struct qrt_compone
 	qrt__event_init(&instance->idle);
 }
 
-static enum qrt_err wait_masked(struct qrt_cx *cx, struct qrt__event *event)
-{
-	struct qrt_cx patient = *cx;
-	patient.deadline_ns = QRT_NO_DEADLINE;
-	cx->task->masks++;
-	enum qrt_err err = qrt__event_wait(&patient, event, QRT_NO_DEADLINE);
-	cx->task->masks--;
-	return err;
-}
-
 static void decide(struct qrt_cx *cx, struct qrt__instance *instance, enum qrt_err err)
 {
 	instance->start_err = err;
@@ -90,7 +80,7 @@ static enum qrt_err start_task(struct qrt_cx *cx, void *arg)
 		/* Too late: whatever comes of it is undone. */
 		rt->engine->cancel_task(instance->resident, QRT_CANCEL_DEADLINE,
 					"prepare was late");
-		QRT_IGNORE(wait_masked(cx, &instance->decided), "it cannot be cut short");
+		qrt__event_wait_masked(cx, &instance->decided);
 		qrt__event_set(&instance->stop);
 		return err;
 	}

@@ -225,6 +225,8 @@ void qrt__event_set(struct qrt__event *event);
 void qrt__event_clear(struct qrt__event *event);
 /* Returns at once when set. Suspends. */
 enum qrt_err qrt__event_wait(struct qrt_cx *cx, struct qrt__event *event, int64_t deadline_ns);
+/* The same for what must be waited for: neither cancel nor a deadline cuts it short. */
+void qrt__event_wait_masked(struct qrt_cx *cx, struct qrt__event *event);
 
 /* --- runtimes ------------------------------------------------------------------------------ */
 

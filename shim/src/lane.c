@@ -185,12 +185,7 @@ void qrt_lane_close(struct qrt_cx *cx, struct qrt_lane **lane_ptr)
 	pthread_mutex_lock(&lane->lock);
 	lane->closing = true;
 	pthread_mutex_unlock(&lane->lock);
-	struct qrt_cx patient = *cx;
-	patient.deadline_ns = QRT_NO_DEADLINE;
-	cx->task->masks++;
-	enum qrt_err err = qrt__event_wait(&patient, &lane->idle, QRT_NO_DEADLINE);
-	cx->task->masks--;
-	QRT_ASSERT(err == QRT_OK);
+	qrt__event_wait_masked(cx, &lane->idle);
 	stop_threads(lane);
 	lane_free(lane);
 	*lane_ptr = NULL;

@@ -14,7 +14,7 @@ trap 'rm -rf "$scratch"' EXIT
 log=$scratch/log
 
 # A directory as configure has it, with its variables put in.
-configured() { printf 'include Makefile\nshow:\n\t@echo $(%s)\n' "$1" | make -s -C "$top_builddir" -f - show 2>/dev/null; }
+configured() { printf 'include Makefile\nshow:\n\t@echo $(%s)\n' "$1" | make -s -C "$top_builddir" -f - show 2>/dev/null | tail -1; }
 
 n=0 failed=0
 step() { # WHAT COMMAND...

@@ -6,6 +6,16 @@
 #define QRT_TESTS_LIB_BACKENDS_H
 
 #include <qrt/runtime.h>
+#include <stdio.h>
+
+/* Inside a scenario a failed expectation is its error: no longjmp off a task's stack. */
+#define EXPECT(cond)                                                                               \
+	do {                                                                                       \
+		if (!(cond)) {                                                                     \
+			fprintf(stderr, "%s: expected %s\n", QRT_SITE, #cond);                     \
+			return QRT_EFAILED;                                                        \
+		}                                                                                  \
+	} while (0)
 
 /* Fails the test when the scenario returns an error or the runtime cannot be opened. */
 void on_each_backend(qrt_task_fn *scenario, void *arg);

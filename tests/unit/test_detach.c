@@ -6,14 +6,6 @@
 #include "tests/lib/backends.h"
 #include "tests/lib/test.h"
 
-#define EXPECT(cond)                                                                               \
-	do {                                                                                       \
-		if (!(cond)) {                                                                     \
-			fprintf(stderr, "%s: expected %s\n", QRT_SITE, #cond);                     \
-			return QRT_EFAILED;                                                        \
-		}                                                                                  \
-	} while (0)
-
 static enum qrt_err slow(struct qrt_cx *cx, void *arg)
 {
 	enum qrt_err err = qrt_sleep(cx, 2 * QRT_MS);

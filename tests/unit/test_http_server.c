@@ -18,15 +18,6 @@
 #define CLIENT_BYTES (300u * 1024)
 #define BIG_BODY (200u * 1024)
 
-/* Inside a scenario a failed expectation is the scenario's error: no longjmp off a task's stack. */
-#define EXPECT(cond)                                                                               \
-	do {                                                                                       \
-		if (!(cond)) {                                                                     \
-			fprintf(stderr, "%s: expected %s\n", QRT_SITE, #cond);                     \
-			return QRT_EFAILED;                                                        \
-		}                                                                                  \
-	} while (0)
-
 /* A server under test and what its handlers share with the scenario. */
 struct site {
 	struct qrt_region *home;

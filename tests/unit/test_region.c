@@ -9,15 +9,6 @@
 #include "tests/lib/backends.h"
 #include "tests/lib/test.h"
 
-/* Inside a scenario a failed expectation is the scenario's error: no longjmp off a task's stack. */
-#define EXPECT(cond)                                                                               \
-	do {                                                                                       \
-		if (!(cond)) {                                                                     \
-			fprintf(stderr, "%s: expected %s\n", QRT_SITE, #cond);                     \
-			return QRT_EFAILED;                                                        \
-		}                                                                                  \
-	} while (0)
-
 struct book {
 	int started, finished, cancelled, finalized;
 	char order[64];

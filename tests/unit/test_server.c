@@ -4,6 +4,7 @@
  * does, from a thread that is no runtime's. What the answers to plain requests are is the parity
  * suite's to say.
  */
+#include "tests/lib/backends.h"
 #include "tests/lib/test.h"
 
 #include <stdatomic.h>
@@ -26,15 +27,6 @@
 #define BODY                                                                                       \
 	"{\"currency\":\"USD\",\"lines\":[{\"product_id\":\"prd-team\",\"quantity\":2,"            \
 	"\"unit_price\":\"10.00\"}]}"
-
-/* Inside a task a failed expectation is the task's error: no longjmp off its stack. */
-#define EXPECT(cond)                                                                               \
-	do {                                                                                       \
-		if (!(cond)) {                                                                     \
-			fprintf(stderr, "%s: expected %s\n", QRT_SITE, #cond);                     \
-			return QRT_EFAILED;                                                        \
-		}                                                                                  \
-	} while (0)
 
 struct stand {
 	const char *backend;

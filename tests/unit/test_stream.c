@@ -7,14 +7,6 @@
 #include "tests/lib/backends.h"
 #include "tests/lib/test.h"
 
-#define EXPECT(cond)                                                                               \
-	do {                                                                                       \
-		if (!(cond)) {                                                                     \
-			fprintf(stderr, "%s: expected %s\n", QRT_SITE, #cond);                     \
-			return QRT_EFAILED;                                                        \
-		}                                                                                  \
-	} while (0)
-
 struct pair {
 	struct qrt_listener *listener;
 	struct qrt_stream *client, *server;

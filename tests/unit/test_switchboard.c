@@ -9,14 +9,6 @@
 #include "tests/lib/backends.h"
 #include "tests/lib/test.h"
 
-#define EXPECT(cond)                                                                               \
-	do {                                                                                       \
-		if (!(cond)) {                                                                     \
-			fprintf(stderr, "%s: expected %s\n", QRT_SITE, #cond);                     \
-			return QRT_EFAILED;                                                        \
-		}                                                                                  \
-	} while (0)
-
 /* --- a small component: doubles a number, after a while if asked ------------------------------ */
 
 struct number {

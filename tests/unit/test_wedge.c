@@ -12,15 +12,8 @@
 #include <string.h>
 
 #include "quotey/server/control_routes.h"
+#include "tests/lib/backends.h"
 #include "tests/lib/test.h"
-
-#define EXPECT(cond)                                                                               \
-	do {                                                                                       \
-		if (!(cond)) {                                                                     \
-			fprintf(stderr, "%s: expected %s\n", QRT_SITE, #cond);                     \
-			return QRT_EFAILED;                                                        \
-		}                                                                                  \
-	} while (0)
 
 /* What holds the wedged loop: an OS-level wait, which no runtime can see or cut. */
 struct latch {
