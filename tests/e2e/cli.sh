@@ -474,6 +474,7 @@ fi
 # Writes quotes until nobody answers; each id goes to the pipe and to the file once it is answered.
 writer() {
 	local port=$1 file=$2 id
+	trap '' PIPE # a request that meets the kill is answered by no one, not the end of the writer
 	while http "$port" POST /api/v1/quotes "$new_quote" && [ "$status" = 201 ]; do
 		id=${body#*\"id\":\"Q-} id=Q-${id%%\"*}
 		echo "$id" >>"$file"

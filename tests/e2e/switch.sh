@@ -97,6 +97,7 @@ check "a rollback goes back" sh -c "'$quotey' runtime rollback server --config '
 
 # Creates quotes one after the other until the server is gone; prints the id of each answered 201.
 create_quotes() {
+	trap "" PIPE
 	local answer
 	while answer=$(curl -s -o /dev/null -w '%{http_code} %header{location}' -m 10 \
 		-H "Authorization: Bearer $key" -H 'Content-Type: application/json' \
