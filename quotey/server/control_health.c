@@ -11,7 +11,7 @@
 #include "quotey/server/control_reply.h"
 #include "quotey/server/control_task.h"
 
-#define LIVE_BUSY_MAX_NS (5 * QRT_SEC)
+#define STUCK_AFTER_NS (5 * QRT_SEC)
 #define READY_MAX_NS (500 * QRT_MS)
 /* The ping ends earlier, so that its answer is there before the wait for it is given up. */
 #define PING_MAX_NS (400 * QRT_MS)
@@ -21,6 +21,7 @@ void qy_control_live(void *app, const struct qrt_control_request *req,
 {
 	const struct qy_control_env *env = app;
 	const char *stuck = NULL, *task = NULL, *site = NULL;
+	int64_t limit_ns = env->stuck_after_ns ? env->stuck_after_ns : STUCK_AFTER_NS;
 	int64_t worst_ns = 0;
 	struct qy_json json;
 	size_t i;
@@ -29,7 +30,7 @@ void qy_control_live(void *app, const struct qrt_control_request *req,
 	for (i = 0; i < env->n_runtimes; i++) {
 		int64_t busy_ns = qrt_runtime_busy(env->runtimes[i], &task, &site);
 
-		if (busy_ns >= LIVE_BUSY_MAX_NS && busy_ns > worst_ns) {
+		if (busy_ns >= limit_ns && busy_ns > worst_ns) {
 			worst_ns = busy_ns;
 			stuck = qrt_runtime_name(env->runtimes[i]);
 		}

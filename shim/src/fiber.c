@@ -72,6 +72,8 @@ static enum qrt_err thread_frame(struct qrt__fiber *fiber)
 
 #else /* the portable way, about a hundred times slower: a system call per switch */
 
+#include <pthread.h>
+#include <signal.h>
 #include <ucontext.h>
 
 struct portable {
@@ -121,6 +123,8 @@ static void jump(struct qrt__fiber *from, struct qrt__fiber *to)
 {
 	struct portable *f = from->ucontext;
 	struct portable *t = to->ucontext;
+	/* swapcontext gives each context its own signal mask; a mask belongs to the thread. */
+	pthread_sigmask(SIG_BLOCK, NULL, &t->context.uc_sigmask);
 	QRT_IGNORE(swapcontext(&f->context, &t->context), "fails only without memory for a mask");
 }
 

@@ -19,6 +19,7 @@ enum { BACKENDS_MAX = 4, HISTORY_MAX = 64 };
 
 #define PREPARE_DEFAULT (10 * QRT_SEC)
 #define DRAIN_DEFAULT (10 * QRT_SEC)
+#define STOP_DEFAULT (5 * QRT_SEC)
 
 struct slot {
 	const struct qrt_component *component;
@@ -348,20 +349,20 @@ static enum qrt_err stop_slot(struct qrt_cx *cx, struct qrt_switchboard *sb, str
 	if (cx->deadline_ns < deadline) {
 		deadline = cx->deadline_ns;
 	}
-	struct qrt__instance *current = slot->current;
-	if (current) {
-		err = qrt__instance_drain(cx, current, deadline);
+	if (slot->current) {
+		err = qrt__instance_drain(cx, slot->current, deadline);
 	}
 	atomic_store(&slot->port.active, NULL);
-	for (size_t i = 0; i < sb->n_places; i++) {
-		enum qrt_err stop =
-		    qrt__instance_stop(cx, &slot->instance[i], qrt_deadline_in(cx, 5 * QRT_SEC));
-		err = err ? err : stop;
-	}
+	/* Out of the book first: a snapshot must not ask an instance that is being stopped. */
 	pthread_mutex_lock(&sb->lock);
 	slot->current = NULL;
 	slot->previous = NULL;
 	pthread_mutex_unlock(&sb->lock);
+	for (size_t i = 0; i < sb->n_places; i++) {
+		enum qrt_err stop =
+		    qrt__instance_stop(cx, &slot->instance[i], qrt_deadline_in(cx, STOP_DEFAULT));
+		err = err ? err : stop;
+	}
 	return err;
 }
 

@@ -132,6 +132,7 @@ static enum qrt_err get(const struct stand *stand, const char *path, int *ret_st
 struct control_ask {
 	struct stand *stand;
 	const char *path, *contains;
+	int status;
 };
 
 /* On a lane: the control client blocks. */
@@ -141,7 +142,7 @@ static enum qrt_err control_job(struct qrt_job *job, void *arg)
 	int status;
 	char *body = NULL;
 	enum qrt_err err = get(ask_for->stand, ask_for->path, &status, &body);
-	if (!err && (status != 200 || !strstr(body, ask_for->contains))) {
+	if (!err && (status != ask_for->status || !strstr(body, ask_for->contains))) {
 		err = qrt_job_fail(job, QRT_EFAILED, "%s: %d %s", ask_for->path, status, body);
 	}
 	free(body);
@@ -149,10 +150,10 @@ static enum qrt_err control_job(struct qrt_job *job, void *arg)
 }
 
 static enum qrt_err control_says(struct qrt_cx *cx, struct stand *stand, const char *path,
-				 const char *contains)
+				 int status, const char *contains)
 {
 	struct qrt_lane *lane;
-	struct control_ask ask_for = {.stand = stand, .path = path, .contains = contains};
+	struct control_ask ask_for = {stand, path, contains, status};
 	enum qrt_err err = qrt_lane_open(cx, "control-client", 1, 1, &lane);
 	if (!err) {
 		err = qrt_blocking(cx, lane, control_job, &ask_for);
@@ -178,15 +179,15 @@ static enum qrt_err scenario(struct qrt_cx *cx, void *arg)
 	EXPECT(qrt_runtime_busy(stand->rt[0], &task, &site) > 0);
 	EXPECT(strcmp(task, "wedger") == 0);
 
-	enum qrt_err err = control_says(cx, stand, "/health/live", "");
+	enum qrt_err err = control_says(cx, stand, "/health/live", 503, "\"stuck_runtime\":\"a\"");
 	if (!err) {
-		err = control_says(cx, stand, "/metrics", "quotey_");
+		err = control_says(cx, stand, "/metrics", 200, "quotey_");
 	}
 	if (!err) {
-		err = control_says(cx, stand, "/regions", "wedged_for_ms");
+		err = control_says(cx, stand, "/regions", 200, "wedged_for_ms");
 	}
 	if (!err) {
-		err = control_says(cx, stand, "/runtime", "\"wedger\"");
+		err = control_says(cx, stand, "/runtime", 200, "\"wedger\"");
 	}
 	/* The way out needs nothing from the wedged side. */
 	if (!err) {
@@ -200,10 +201,22 @@ static enum qrt_err scenario(struct qrt_cx *cx, void *arg)
 		err = ask(cx, &plain);
 	}
 	latch_release(&stand->latch);
+	if (!err) {
+		err = qrt_region_close(cx, &region, QRT_OK);
+		/* It lives again as soon as it is back at its poll. */
+		while (!err && qrt_runtime_busy(stand->rt[0], NULL, NULL) > 0) {
+			err = qrt_yield(cx);
+		}
+		if (!err) {
+			err = control_says(cx, stand, "/health/live", 200, "live");
+		}
+	}
 	if (err) {
 		fprintf(stderr, "%s: %s\n", qrt_err_name(err), qrt_detail(cx));
 	}
-	err = qrt_region_close(cx, &region, err);
+	if (region) {
+		err = qrt_region_close(cx, &region, err);
+	}
 	enum qrt_err stop = qrt_switchboard_stop(cx, stand->sb);
 	return err ? err : stop;
 }
@@ -231,8 +244,11 @@ static void run(const char *wedged, const char *other)
 				 QRT_OK);
 	}
 	assert_int_equal(qrt_switchboard_add_component(stand.sb, &wedger, &stand.latch), QRT_OK);
-	struct qy_control_env env = {
-	    .sb = stand.sb, .supervisor = supervisor, .runtimes = stand.rt, .n_runtimes = 2};
+	struct qy_control_env env = {.sb = stand.sb,
+				     .supervisor = supervisor,
+				     .runtimes = stand.rt,
+				     .n_runtimes = 2,
+				     .stuck_after_ns = 1};
 	const struct qrt_control_options control = {.address = "127.0.0.1",
 						    .routes = qy_control_routes,
 						    .n_routes = qy_control_route_count,
