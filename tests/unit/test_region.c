@@ -1,5 +1,5 @@
 /* Regions and tasks, on every backend: what all promise, and what only the structured ones do. */
-#include <qrt/lane.h>
+#include <qrt/lab.h>
 #include <qrt/region.h>
 #include <stdio.h>
 #include <string.h>
@@ -187,6 +187,7 @@ static enum qrt_err deadline_scenario(struct qrt_cx *cx, void *arg)
 	EXPECT(!qrt_checkpoint(cx));
 	EXPECT(!qrt_now(cx, &after));
 	EXPECT(after - before >= 2 * QRT_MS);
+	EXPECT(!qrt_in_lab(cx) || after - before == 2 * QRT_MS); /* exact where time is */
 	EXPECT(!qrt_region_close(cx, &region, QRT_OK));
 	return QRT_OK;
 }
