@@ -183,10 +183,9 @@ void qrt_db_close(struct qrt_cx *cx, struct qrt_db **db_p)
 	/* What was opened on the lane is closed there, whatever becomes of the caller. */
 	struct qrt_cx own = lane_cx(cx);
 	own.deadline_ns = QRT_NO_DEADLINE;
+	qrt__event_wait_masked(&own, &db->idle);
 	own.task->masks++;
-	enum qrt_err err = qrt__event_wait(&own, &db->idle, QRT_NO_DEADLINE);
-	QRT_ASSERT(err == QRT_OK);
-	err = db->writes ? qrt_blocking(&own, db->writes, close_all, db) : QRT_OK;
+	enum qrt_err err = db->writes ? qrt_blocking(&own, db->writes, close_all, db) : QRT_OK;
 	if (err) { /* the lane had no memory for the job: better on the loop than never */
 		QRT_IGNORE(close_all(NULL, db), "it cannot fail");
 	}
