@@ -21,6 +21,7 @@
 #define QRT__BACKEND_ABI 1u
 
 struct qrt_task;
+struct qrt__region;
 struct qrt__http_impl; /* backends/http_impl.h */
 struct qrt__socket;
 struct qrt__watch;
@@ -28,19 +29,19 @@ struct qrt__watch;
 struct qrt__engine {
 	const char *name;
 
+	/*
+	 * Whether it keeps the structured promises: a cancel is remembered until the task ends,
+	 * budgets are counted, cleanup is bounded, a region does not close over a duty.
+	 */
+	bool structured;
 	/* Whether @region takes a new task or child region now. */
-	bool (*admits)(const struct qrt_region *region);
-	/* What a checkpoint of @task answers now: QRT_OK or QRT_ECANCELED. Masks are the core's. */
-	enum qrt_err (*checkpoint)(const struct qrt_task *task);
+	bool (*admits)(const struct qrt__region *region);
 	/* Asks what is in @region to end, as far as this engine promises. Runs none of its code. */
-	void (*cancel_region)(struct qrt_region *region, enum qrt_cancel_kind kind,
-			      const char *reason);
+	void (*cancel_region)(struct qrt__region *region, const struct qrt_cancel_info *request);
 	/* The same for one task and the regions it has opened. */
-	void (*cancel_task)(struct qrt_task *task, enum qrt_cancel_kind kind, const char *reason);
-	/* A child of @region, not yet closed, ended with @outcome: the policy's turn. */
-	void (*child_ended)(struct qrt_region *region, enum qrt_outcome outcome);
+	void (*cancel_task)(struct qrt_task *task, const struct qrt_cancel_info *request);
 	/* Who owns a task that is detached from a component with this home region. */
-	struct qrt_region *(*detach_to)(struct qrt_region *home);
+	struct qrt__region *(*detach_to)(struct qrt__region *home);
 };
 
 enum qrt__io { QRT__IO_READ = 1, QRT__IO_WRITE = 2 };

@@ -29,9 +29,13 @@ static enum qrt_err detached_task(struct qrt_cx *cx, void *arg)
 	return QRT_OK;
 }
 
-enum qrt_err qrt_detach_at(struct qrt_region *home, qrt_task_fn *fn, void *arg, const char *name,
+enum qrt_err qrt_detach_at(struct qrt_region *handle, qrt_task_fn *fn, void *arg, const char *name,
 			   const char *site)
 {
+	struct qrt__region *home = qrt__region_of(handle);
+	if (!home) {
+		return QRT_ESTALE;
+	}
 	struct qrt_runtime *rt = home->rt;
 	struct detached *self = malloc(sizeof(*self));
 	if (!self) {

@@ -26,7 +26,7 @@ static void print_object(const struct qrt__wait *wait)
 			((const struct qrt__socket *)wait->object)->fd);
 		break;
 	case QRT__WAIT_JOIN:
-		fprintf(stderr, " of %s", ((const struct qrt_region *)wait->object)->name);
+		fprintf(stderr, " of %s", ((const struct qrt__region *)wait->object)->name);
 		break;
 	case QRT__WAIT_LANE:
 	case QRT__WAIT_CALL:
@@ -52,7 +52,7 @@ static void print_task(const struct qrt_task *task, int depth)
 	fprintf(stderr, "\n");
 }
 
-static void print_region(const struct qrt_region *region, int depth)
+static void print_region(const struct qrt__region *region, int depth)
 {
 	fprintf(stderr, "qrt: %*sregion %s (%s)\n", depth, "", region->name,
 		qrt__region_state_name(region->state));
@@ -60,7 +60,7 @@ static void print_region(const struct qrt_region *region, int depth)
 		print_task(QRT__CONTAINER(node, struct qrt_task, in_home), depth + 2);
 	}
 	QRT__LIST_EACH(node, &region->children) {
-		print_region(QRT__CONTAINER(node, struct qrt_region, in_parent), depth + 2);
+		print_region(QRT__CONTAINER(node, struct qrt__region, in_parent), depth + 2);
 	}
 }
 

@@ -1,81 +1,79 @@
 /*
  * The region engine: structured. A cancel reaches the whole subtree and is
- * level-triggered: from the request on, every checkpoint in the region says
- * QRT_ECANCELED until the region is closed.
+ * remembered: from the request on, every checkpoint in the region refuses
+ * until the region is closed.
  *
  *	request ──> every task's wait is cut short ──> checkpoints refuse
  *	        ──> tasks end, finalizers run ──> the region closes
+ *
+ * What a mask covers is left out and caught up on when the mask ends:
+ * shim/src/cancel.c.
  */
 #include "backends/backend.h"
 #include "shim/src/internal.h"
 
-static bool admits(const struct qrt_region *region)
+static bool admits(const struct qrt__region *region)
 {
 	return region->state <= QRT__REGION_CLOSING && !region->cancel.requested;
 }
 
-static enum qrt_err checkpoint(const struct qrt_task *task)
+static void count(struct qrt_runtime *rt, enum qrt_cancel_kind kind)
 {
-	bool asked = task->cancel.requested || qrt__task_scope(task)->cancel.requested;
-	return asked ? QRT_ECANCELED : QRT_OK;
+	QRT__COUNT(rt->cancels, 1);
+	QRT__COUNT(rt->cancels_by[kind], 1);
 }
 
-static void cut_wait(struct qrt_task *task)
-{
-	if (task->wait && !task->masks) {
-		qrt__wait_abort(task->wait, QRT_ECANCELED);
-	}
-}
-
-static void cancel_region(struct qrt_region *region, enum qrt_cancel_kind kind, const char *reason)
+static void cancel_region(struct qrt__region *region, const struct qrt_cancel_info *request)
 {
 	struct qrt_runtime *rt = region->rt;
-	if (!qrt__cancel_strengthen(&region->cancel, kind, reason, qrt__now(rt))) {
+	if (!qrt__cancel_request(&region->cancel, request)) {
 		return;
 	}
-	QRT__COUNT(rt->cancels, 1);
-	qrt__trace(rt, QRT__TRACE_CANCEL, kind, region->next_index);
+	count(rt, request->kind);
+	qrt__trace(rt, QRT__TRACE_CANCEL, request->kind, region->next_index);
+	qrt__cancel_watch_region(region);
 	/* The opener works in the region too, as long as it is its innermost one. */
 	if (region->opener && region->opener->top == region) {
-		cut_wait(region->opener);
+		qrt__cancel_deliver(region->opener);
 	}
 	QRT__LIST_EACH(node, &region->tasks) {
-		cut_wait(QRT__CONTAINER(node, struct qrt_task, in_home));
+		qrt__cancel_deliver(QRT__CONTAINER(node, struct qrt_task, in_home));
 	}
+	const struct qrt_cancel_info below = qrt__cancel_below(request);
 	QRT__LIST_EACH(node, &region->children) {
-		cancel_region(QRT__CONTAINER(node, struct qrt_region, in_parent), QRT_CANCEL_PARENT,
-			      reason);
+		struct qrt__region *child = QRT__CONTAINER(node, struct qrt__region, in_parent);
+		if (qrt__cancel_enters(child)) {
+			cancel_region(child, &below);
+		}
 	}
 }
 
-static void cancel_task(struct qrt_task *task, enum qrt_cancel_kind kind, const char *reason)
+static void cancel_task(struct qrt_task *task, const struct qrt_cancel_info *request)
 {
-	qrt__cancel_strengthen(&task->cancel, kind, reason, qrt__now(task->rt));
-	for (struct qrt_region *region = task->top; region; region = region->outer) {
-		cancel_region(region, kind, reason);
+	if (!qrt__cancel_request(&task->cancel, request)) {
+		return;
 	}
-	cut_wait(task);
-}
-
-static void child_ended(struct qrt_region *region, enum qrt_outcome outcome)
-{
-	if (region->policy == QRT_FAIL_FAST && outcome != QRT_OUTCOME_CANCELLED) {
-		cancel_region(region, QRT_CANCEL_FAIL_FAST, "a sibling failed");
+	count(task->rt, request->kind);
+	qrt__cancel_watch_task(task);
+	for (struct qrt__region *region = task->top; region; region = region->outer) {
+		if (qrt__cancel_enters(region)) {
+			cancel_region(region, request);
+		}
 	}
+	qrt__cancel_deliver(task);
 }
 
 /* Nothing is detached here: it becomes a child of its component. */
-static struct qrt_region *detach_to(struct qrt_region *home)
+static struct qrt__region *detach_to(struct qrt__region *home)
 {
 	return home;
 }
 
 const struct qrt__engine qrt__engine_region = {
     .name = "region",
+    .structured = true,
     .admits = admits,
-    .checkpoint = checkpoint,
     .cancel_region = cancel_region,
     .cancel_task = cancel_task,
-    .child_ended = child_ended,
     .detach_to = detach_to,
 };

@@ -40,7 +40,7 @@ static enum qrt_err begin_stop(struct qrt_cx *cx, struct qy_host *host, struct q
 
 	atomic_store(&host->control_env.draining, true);
 	host->stop_by_ns = qrt_deadline_in(cx, grace_of(host));
-	options.deadline_ns = host->stop_by_ns;
+	options.budget.deadline_ns = host->stop_by_ns;
 	err = qrt_spawn(work, qy_host_stop, host);
 	return err ? err : qrt_region_open_with(cx, &options, ret_until);
 }

@@ -40,7 +40,7 @@ static void stop_components(struct qrt_cx *cx, struct qy_host *host)
 	const struct qrt_region_options options = {
 	    .name = "stop components",
 	    .policy = QRT_COLLECT,
-	    .deadline_ns = components_by(cx, host),
+	    .budget.deadline_ns = components_by(cx, host),
 	};
 	struct qrt_region *region;
 	enum qrt_err err = qrt_region_open_with(cx, &options, &region);

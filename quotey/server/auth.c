@@ -123,7 +123,7 @@ static void touch_key(struct qy_exchange *exchange)
 	struct qrt_region_options opts = {
 	    .name = "touch api key",
 	    .policy = QRT_COLLECT,
-	    .deadline_ns = qrt_deadline_in(exchange->cx, TOUCH_MAX_NS),
+	    .budget.deadline_ns = qrt_deadline_in(exchange->cx, TOUCH_MAX_NS),
 	};
 	struct qrt_region *region = NULL;
 	enum qrt_err err;

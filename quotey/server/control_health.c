@@ -61,7 +61,7 @@ static enum qrt_err ping(struct qrt_cx *cx, struct probe *probe)
 	const struct qrt_region_options opts = {
 	    .name = "health probe",
 	    .policy = QRT_COLLECT,
-	    .deadline_ns = qrt_deadline_in(cx, PING_MAX_NS),
+	    .budget.deadline_ns = qrt_deadline_in(cx, PING_MAX_NS),
 	};
 	struct qrt_region *region = NULL;
 	struct qy_counts counts;

@@ -117,10 +117,13 @@ static enum qrt_err call_task(struct qrt_cx *cx, void *arg)
 static void begin(struct qrt__call *call)
 {
 	struct qrt_runtime *rt = call->opts.rt;
-	struct qrt_region *region = call->opts.region ? call->opts.region : rt->root;
+	struct qrt__region *region =
+	    call->opts.region ? qrt__region_of(call->opts.region) : rt->root;
 	enum qrt_err err = QRT_ECLOSED;
 	/* qrt_run_main stops as soon as it has nothing left, and takes calls until then. */
-	if (!rt->stopping || rt->current || !rt->started) {
+	if (!region) {
+		; /* closed meanwhile */
+	} else if (!rt->stopping || rt->current || !rt->started) {
 		err = qrt__task_spawn(region, call_task, call, call->opts.name, call->opts.site,
 				      &call->task);
 	}
@@ -129,7 +132,7 @@ static void begin(struct qrt__call *call)
 			 qrt_err_text(err));
 		call_finish(call, err);
 	} else if (call->stop_early) {
-		rt->engine->cancel_task(call->task, QRT_CANCEL_USER, "the caller left");
+		qrt__cancel_task(call->task, QRT_CANCEL_USER, "the caller left");
 	}
 }
 
@@ -142,7 +145,7 @@ static void go(struct qrt_runtime *rt, struct qrt__post *post)
 static void stop_task(struct qrt__call *call)
 {
 	if (call->task) {
-		call->opts.rt->engine->cancel_task(call->task, QRT_CANCEL_USER, "the caller left");
+		qrt__cancel_task(call->task, QRT_CANCEL_USER, "the caller left");
 	} else {
 		call->stop_early = true;
 	}
@@ -205,7 +208,7 @@ enum qrt_err qrt__call(struct qrt_cx *cx, const struct qrt__call_options *opts, 
 		       void *arg, qrt__call_drop_fn *drop)
 {
 	struct qrt_runtime *rt = cx->task->rt;
-	enum qrt_err err = qrt_checkpoint(cx);
+	enum qrt_err err = qrt__suspending(cx);
 	struct qrt__call *call = err ? NULL : call_new(opts, fn, arg, drop);
 	if (!call) {
 		if (drop) {

@@ -43,24 +43,51 @@ enum qrt_err qrt_cx_require(struct qrt_cx *cx, uint32_t caps)
 enum qrt_err qrt_checkpoint(struct qrt_cx *cx)
 {
 	struct qrt_task *task = cx->task;
-	if (!task->masks && task->rt->engine->checkpoint(task)) {
-		return QRT_ECANCELED;
+	if (__builtin_expect(--cx->meter->polls < 0, 0)) {
+		qrt__budget_spent(cx);
 	}
-	if (cx->deadline_ns != QRT_NO_DEADLINE && cx->deadline_ns <= qrt__now(task->rt)) {
+	if (__builtin_expect(task->asked, 0)) {
+		enum qrt_err err = qrt__cancel_refuse(task);
+		if (err) {
+			return err;
+		}
+	}
+	if (cx->deadline_ns != QRT_NO_DEADLINE && !task->masks &&
+	    cx->deadline_ns <= qrt__now(task->rt)) {
 		return QRT_ETIMEDOUT;
 	}
 	return QRT_OK;
 }
 
+enum qrt_err qrt__may_suspend(struct qrt_cx *cx)
+{
+	struct qrt_task *task = cx->task;
+	if (!pthread_equal(pthread_self(), task->rt->loop_thread)) {
+		return QRT_ETHREAD; /* without detail: the task's memory is not ours here */
+	}
+	if (task->rt->current != task) {
+		return QRT_ESTATE;
+	}
+	if (task->finalizing) {
+		return qrt_fail(cx, QRT_ENOSUSPEND, "task %s is in a finalizer", task->name);
+	}
+	return QRT_OK;
+}
+
+enum qrt_err qrt__suspending(struct qrt_cx *cx)
+{
+	enum qrt_err err = qrt__may_suspend(cx);
+	return err ? err : qrt_checkpoint(cx);
+}
+
 enum qrt_err qrt_yield(struct qrt_cx *cx)
 {
-	enum qrt_err err = qrt_checkpoint(cx);
+	enum qrt_err err = qrt__suspending(cx);
 	if (err) {
 		return err;
 	}
 	struct qrt_task *task = cx->task;
-	QRT_PRE(task->rt->current == task);
-	qrt__make_ready(task);
+	qrt__make_ready(task, QRT__LANE_READY + QRT_PRIORITY_MAX - task->priority);
 	qrt__switch_away(task->rt, task, false);
 	return QRT_OK;
 }
@@ -74,7 +101,7 @@ enum qrt_err qrt_sleep_until(struct qrt_cx *cx, int64_t until_ns)
 {
 	enum qrt_err err = qrt_cx_require(cx, QRT_CAP_TIME);
 	if (!err) {
-		err = qrt_checkpoint(cx);
+		err = qrt__suspending(cx);
 	}
 	if (err) {
 		return err;
@@ -82,8 +109,10 @@ enum qrt_err qrt_sleep_until(struct qrt_cx *cx, int64_t until_ns)
 	struct qrt__wait wait;
 	qrt__wait_init(&wait, cx, QRT__WAIT_SLEEP, NULL, sleep_abort);
 	err = qrt__park(cx, &wait, until_ns);
-	/* The end of the sleep and a passed deadline look the same to park. */
-	return err == QRT_ETIMEDOUT && until_ns <= cx->deadline_ns ? QRT_OK : err;
+	/* The end of the sleep, a passed deadline and a cancel for one look the same to park. */
+	bool slept = until_ns <= cx->deadline_ns || cx->task->masks;
+	bool cancelled = until_ns > qrt__now(cx->task->rt);
+	return err == QRT_ETIMEDOUT && slept && !cancelled ? QRT_OK : err;
 }
 
 enum qrt_err qrt_sleep(struct qrt_cx *cx, int64_t ns)
@@ -116,6 +145,16 @@ enum qrt_err qrt_random(struct qrt_cx *cx, void *buf, size_t n)
 		cx->task->rt->driver->random(cx->task->rt, buf, n);
 	}
 	return err;
+}
+
+struct qrt_cx *qrt_cx_narrow(struct qrt_cx *cx, uint32_t caps)
+{
+	struct qrt_cx *narrow = qrt__region_alloc(cx->region, sizeof(*narrow));
+	if (narrow) {
+		*narrow = *cx;
+		narrow->caps &= caps;
+	}
+	return narrow;
 }
 
 enum qrt_err qrt_fail(struct qrt_cx *cx, enum qrt_err err, const char *fmt, ...)

@@ -184,12 +184,12 @@ void qrt_db_close(struct qrt_cx *cx, struct qrt_db **db_p)
 	struct qrt_cx own = lane_cx(cx);
 	own.deadline_ns = QRT_NO_DEADLINE;
 	qrt__event_wait_masked(&own, &db->idle);
-	own.task->masks++;
+	qrt__shield(&own);
 	enum qrt_err err = db->writes ? qrt_blocking(&own, db->writes, close_all, db) : QRT_OK;
 	if (err) { /* the lane had no memory for the job: better on the loop than never */
 		QRT_IGNORE(close_all(NULL, db), "it cannot fail");
 	}
-	own.task->masks--;
+	qrt__unshield(&own);
 	qrt_lane_close(cx, &db->reads);
 	qrt_lane_close(cx, &db->writes);
 	destroy(&db);

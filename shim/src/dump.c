@@ -45,12 +45,12 @@ static void put_task(struct out *out, const struct qrt_task *task)
 		    task->state == QRT__TASK_RUNNING ? "running" : "ready");
 	}
 	if (task->cancel.requested) {
-		put(out, ",\"cancel\":\"%s\"", qrt__cancel_name(task->cancel.kind));
+		put(out, ",\"cancel\":\"%s\"", qrt_cancel_name(task->cancel.info.kind));
 	}
 	put(out, "}");
 }
 
-static void put_region(struct out *out, const struct qrt_region *region)
+static void put_region(struct out *out, const struct qrt__region *region)
 {
 	put(out, "{\"region\":\"%s\",\"state\":\"%s\",\"age_ms\":%lld", region->name,
 	    qrt__region_state_name(region->state),
@@ -60,7 +60,7 @@ static void put_region(struct out *out, const struct qrt_region *region)
 	}
 	if (region->cancel.requested) {
 		put(out, ",\"cancel\":\"%s\",\"reason\":\"%s\"",
-		    qrt__cancel_name(region->cancel.kind), region->cancel.reason);
+		    qrt_cancel_name(region->cancel.info.kind), region->cancel.info.reason);
 	}
 	put(out, ",\"tasks\":[");
 	const char *comma = "";
@@ -73,7 +73,7 @@ static void put_region(struct out *out, const struct qrt_region *region)
 	comma = "";
 	QRT__LIST_EACH(node, &region->children) {
 		put(out, "%s", comma);
-		put_region(out, QRT__CONTAINER(node, struct qrt_region, in_parent));
+		put_region(out, QRT__CONTAINER(node, struct qrt__region, in_parent));
 		comma = ",";
 	}
 	put(out, "]}");

@@ -29,7 +29,7 @@ static void event_abort(struct qrt__wait *wait, enum qrt_err why)
 
 enum qrt_err qrt__event_wait(struct qrt_cx *cx, struct qrt__event *event, int64_t deadline_ns)
 {
-	enum qrt_err err = qrt_checkpoint(cx);
+	enum qrt_err err = qrt__suspending(cx);
 	if (err || event->set) {
 		return err;
 	}
@@ -41,10 +41,8 @@ enum qrt_err qrt__event_wait(struct qrt_cx *cx, struct qrt__event *event, int64_
 
 void qrt__event_wait_masked(struct qrt_cx *cx, struct qrt__event *event)
 {
-	struct qrt_cx patient = *cx;
-	patient.deadline_ns = QRT_NO_DEADLINE;
-	cx->task->masks++;
-	enum qrt_err err = qrt__event_wait(&patient, event, QRT_NO_DEADLINE);
-	cx->task->masks--;
+	qrt__shield(cx);
+	enum qrt_err err = qrt__event_wait(cx, event, QRT_NO_DEADLINE);
+	qrt__unshield(cx);
 	QRT_POST(err == QRT_OK);
 }

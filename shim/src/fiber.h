@@ -34,8 +34,9 @@ typedef void qrt__fiber_fn(void *arg);
 enum qrt_err qrt__stack_pool_create(size_t stack_bytes, struct qrt__stack_pool **ret_pool);
 /* All stacks must be back. NULL-safe. */
 void qrt__stack_pool_destroy(struct qrt__stack_pool **pool);
-/* QRT_ENOMEM when the system gives no more. */
-enum qrt_err qrt__stack_get(struct qrt__stack_pool *pool, struct qrt__stack **ret_stack);
+/* Of at least @bytes (0: the pool's own size). QRT_ENOMEM when the system gives no more. */
+enum qrt_err qrt__stack_get(struct qrt__stack_pool *pool, size_t bytes,
+			    struct qrt__stack **ret_stack);
 void qrt__stack_put(struct qrt__stack_pool *pool, struct qrt__stack *stack);
 /* Whether @address lies in the guard below @stack. */
 bool qrt__stack_guards(const struct qrt__stack *stack, const void *address);

@@ -73,7 +73,7 @@ void qrt__http_exchange(struct qrt_cx *cx, struct qrt_http_server *server,
 	const struct qrt_region_options opts = {
 	    .name = "http request",
 	    .policy = QRT_FAIL_FAST,
-	    .deadline_ns = qrt_deadline_in(cx, server->opts.request_deadline_ns),
+	    .budget.deadline_ns = qrt_deadline_in(cx, server->opts.request_deadline_ns),
 	};
 	struct qrt_region *region = NULL;
 	enum qrt_err err = qrt_region_open_with(cx, &opts, &region);

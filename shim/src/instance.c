@@ -53,9 +53,9 @@ static enum qrt_err resident(struct qrt_cx *cx, void *arg)
 	decide(cx, instance, QRT_OK);
 	/* Cancelled instead: shutdown came before stop. The same ending, but nobody drained. */
 	QRT_IGNORE(qrt__event_wait(cx, &instance->stop, QRT_NO_DEADLINE), "either way it ends");
-	cx->task->masks++;
+	qrt__shield(cx);
 	component->stop(qrt_region_cx(home), instance->state);
-	cx->task->masks--;
+	qrt__unshield(cx);
 	QRT_IGNORE(qrt_region_close(cx, &home, QRT_OK), "handlers answered for themselves");
 	atomic_store(&instance->phase, QRT__COLD);
 	qrt__event_set(&instance->stopped);
@@ -78,8 +78,7 @@ static enum qrt_err start_task(struct qrt_cx *cx, void *arg)
 	err = qrt__event_wait(cx, &instance->decided, QRT_NO_DEADLINE);
 	if (err) {
 		/* Too late: whatever comes of it is undone. */
-		rt->engine->cancel_task(instance->resident, QRT_CANCEL_DEADLINE,
-					"prepare was late");
+		qrt__cancel_task(instance->resident, QRT_CANCEL_DEADLINE, "prepare was late");
 		qrt__event_wait_masked(cx, &instance->decided);
 		qrt__event_set(&instance->stop);
 		return err;

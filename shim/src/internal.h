@@ -11,6 +11,7 @@
 #include <sys/uio.h>
 
 #include <qrt/cx.h>
+#include <qrt/ledger.h>
 #include <qrt/region.h>
 #include <qrt/runtime.h>
 #include <qrt/stream.h>
@@ -18,18 +19,29 @@
 #include "backends/backend.h"
 #include "shim/src/fiber.h"
 #include "shim/src/list.h"
+#include "shim/src/pool.h"
 #include "shim/src/timer.h"
 
 #define QRT__DETAIL_MAX 256
 #define QRT__RUNTIME_MAGIC 0x71724e01u
 #define QRT__TASK_MAGIC 0x71724e02u
 #define QRT__REGION_MAGIC 0x71724e03u
+#define QRT__DUTY_MAGIC 0x71724e04u
 
 /* --- cx ------------------------------------------------------------------------------------ */
 
+/* What is left of a budget; the countdowns of whoever uses the cx. */
+struct qrt__meter {
+	int64_t polls, cost;		 /* left; INT64_MAX: any number */
+	int64_t polls_given, cost_given; /* at first */
+	struct qrt__meter *payer;	 /* loses what is used here, at the end */
+	bool spent;			 /* somebody has been told */
+};
+
 struct qrt_cx {
 	struct qrt_task *task;
-	struct qrt_region *region;
+	struct qrt__region *region;
+	struct qrt__meter *meter; /* the task's, or that of the region whose own cx this is */
 	uint32_t caps;
 	int64_t deadline_ns;
 };
@@ -42,6 +54,21 @@ struct qrt_cx {
 	X(QRT__WAIT_SLEEP, "sleep", false)                                                         \
 	X(QRT__WAIT_JOIN, "region close", false)                                                   \
 	X(QRT__WAIT_EVENT, "event", false)                                                         \
+	X(QRT__WAIT_RECV, "channel receive", false)                                                \
+	X(QRT__WAIT_RESERVE, "channel reserve", false)                                             \
+	X(QRT__WAIT_ONESHOT, "oneshot receive", false)                                             \
+	X(QRT__WAIT_BROADCAST, "broadcast receive", false)                                         \
+	X(QRT__WAIT_WATCH, "watch change", false)                                                  \
+	X(QRT__WAIT_MAILBOX, "mailbox receive", false)                                             \
+	X(QRT__WAIT_POST, "mailbox reserve", false)                                                \
+	X(QRT__WAIT_MUTEX, "mutex", false)                                                         \
+	X(QRT__WAIT_RDLOCK, "rwlock, to read", false)                                              \
+	X(QRT__WAIT_WRLOCK, "rwlock, to write", false)                                             \
+	X(QRT__WAIT_SEMAPHORE, "semaphore", false)                                                 \
+	X(QRT__WAIT_BARRIER, "barrier", false)                                                     \
+	X(QRT__WAIT_NOTIFY, "notify", false)                                                       \
+	X(QRT__WAIT_ONCE, "once", false)                                                           \
+	X(QRT__WAIT_SELECT, "select", false)                                                       \
 	X(QRT__WAIT_LOOP, "loop stack", false)                                                     \
 	X(QRT__WAIT_ACCEPT, "accept", true)                                                        \
 	X(QRT__WAIT_CONNECT, "connect", true)                                                      \
@@ -78,6 +105,8 @@ struct qrt__wait {
 	enum qrt_err result;
 	struct qrt__timer timer;
 	struct qrt__list node; /* in the object's queue, the object's affair */
+	/* Who would have to act for it to end, for the wait-for graph; NULL: not known. */
+	struct qrt_task *(*holder)(const struct qrt__wait *wait);
 };
 
 void qrt__wait_init(struct qrt__wait *wait, struct qrt_cx *cx, enum qrt__wait_kind kind,
@@ -100,59 +129,208 @@ struct qrt__defer;
 
 struct qrt__cancel {
 	bool requested;
-	enum qrt_cancel_kind kind;
-	const char *reason;
-	int64_t at_ns;
+	bool expired; /* the cleanup budget is spent */
+	struct qrt_cancel_info info;
 };
 
 /*
- *	queued ──> ready ──> running ──> ended
- *	             ^          │
- *	             └─ parked <┘
+ *	           ┌───────── yield, woken ────────┐
+ *	           v                               │
+ *	(spawn) ready ──> running ──> parked ──────┘
+ *	                     │
+ *	                     └──> ended
  */
 enum qrt__task_state { QRT__TASK_READY, QRT__TASK_RUNNING, QRT__TASK_PARKED, QRT__TASK_ENDED };
+
+/* Who runs first: see sched.c. Priorities 3, 2, 1 and 0 lie between timed and the end. */
+enum qrt__lane_kind {
+	QRT__LANE_CANCEL, /* woken to be told of a cancel */
+	QRT__LANE_TIMED,  /* woken by a timer */
+	QRT__LANE_READY,  /* plus QRT_PRIORITY_MAX - priority */
+	QRT__LANES = QRT__LANE_READY + QRT_PRIORITY_MAX + 1,
+};
 
 /* Lives at the top of its own stack. */
 struct qrt_task {
 	unsigned magic;
 	enum qrt__task_state state;
+	uint8_t lane; /* while ready */
 	struct qrt__fiber fiber;
 	struct qrt__stack *stack;
 	struct qrt_runtime *rt;
-	struct qrt_region *home; /* owns it */
-	struct qrt_region *top;	 /* the innermost region it has opened, or NULL */
+	struct qrt__region *home; /* owns it */
+	struct qrt__region *top;  /* the innermost region it has opened, or NULL */
+	struct qrt__wait *wait;	  /* while parked */
+	struct qrt__list in_home, in_ready;
 	struct qrt_cx cx;
+	struct qrt__meter meter;
+	unsigned priority;
+
+	/* What a checkpoint looks at. */
+	bool asked;	  /* it or its scope has been asked to end, and the engine remembers */
+	bool forced;	  /* its cleanup budget is spent: it is abandoned at the next checkpoint */
+	bool finalizing;  /* it runs a finalizer: it may not wait */
+	bool mask_spent;  /* the mask it is in no longer delays a cancel */
+	unsigned masks;	  /* depth; cancel and the cx's deadline do not reach it while > 0 */
+	unsigned commits; /* of these masks, how many must hold whatever happens */
+	unsigned refused; /* checkpoints that refused it since it was asked */
+	int64_t mask_ns,
+	    mask_begun_ns; /* how long the mask may delay a cancel, counted from when */
+	struct qrt__timer mask_timer;
+	struct qrt__cancel cancel;  /* of this very task; its regions have their own */
+	struct qrt__timer patience; /* of the cleanup after it */
+
 	qrt_task_fn *fn;
 	void *arg;
 	const char *name, *site; /* static */
 	uint64_t id;		 /* in its runtime, from 1 */
 	uint64_t index;		 /* in its region, from 0 */
 	int64_t spawned_ns;
-	struct qrt__wait *wait; /* while parked */
-	struct qrt__list in_home, in_ready;
 	struct qrt__defer *defers;
-	unsigned masks; /* cancel does not reach it while > 0 */
-	struct qrt__cancel cancel;
+	struct qrt__list duties;      /* it holds these: qrt__obligation.in_holder */
+	struct qrt__lineage *lineage; /* under QRT_SUPERVISE, or NULL: supervise.c */
 	enum qrt_outcome outcome;
-	char detail[QRT__DETAIL_MAX];
+	char detail[QRT__DETAIL_MAX]; /* last: spawn clears what lies before it */
 };
 
 /* The region whose cancel concerns what @task does now. */
-static inline struct qrt_region *qrt__task_scope(const struct qrt_task *task)
+static inline struct qrt__region *qrt__task_scope(const struct qrt_task *task)
 {
 	return task->top ? task->top : task->home;
 }
 
-enum qrt_err qrt__task_spawn(struct qrt_region *region, qrt_task_fn *fn, void *arg,
+struct qrt__spawn {
+	qrt_task_fn *fn;
+	void *arg;
+	const char *name, *site;
+	uint32_t caps; /* 0: the region's */
+	struct qrt_budget budget;
+	size_t stack_bytes;
+	struct qrt__lineage *lineage;
+};
+/* Errors: ECLOSED, ELIMIT, ENOMEM. */
+enum qrt_err qrt__task_start(struct qrt__region *region, const struct qrt__spawn *spawn,
+			     struct qrt_task **ret_task);
+/* Of the runtime's own: everything the region has. */
+enum qrt_err qrt__task_spawn(struct qrt__region *region, qrt_task_fn *fn, void *arg,
 			     const char *name, const char *site, struct qrt_task **ret_task);
+/* Ends the running task here, without unwinding it: its finalizers run, what it holds is settled.
+ */
+void qrt__task_abandon(struct qrt_task *task, enum qrt_err err,
+		       enum qrt_outcome outcome) QRT_NORETURN;
 /* Runs and frees them, last one first, undisturbed by cancel and deadline. */
 void qrt__run_finalizers(const struct qrt_cx *of, struct qrt__defer **defers);
-/* Severity of a kind; the higher wins. */
-int qrt__cancel_severity(enum qrt_cancel_kind kind);
-const char *qrt__cancel_name(enum qrt_cancel_kind kind);
-/* Records a request; a weaker one changes nothing. Returns whether it changed anything. */
-bool qrt__cancel_strengthen(struct qrt__cancel *cancel, enum qrt_cancel_kind kind,
-			    const char *reason, int64_t now_ns);
+/*
+ * Whether the task of @cx may wait now, or change regions: QRT_OK, ETHREAD (not its
+ * loop's thread), ENOSUSPEND (in a finalizer), ESTATE (it is not what runs).
+ */
+enum qrt_err qrt__may_suspend(struct qrt_cx *cx);
+/* How every call that suspends begins: that, then the checkpoint. */
+enum qrt_err qrt__suspending(struct qrt_cx *cx);
+
+/* --- cancel -------------------------------------------------------------------------------- */
+
+/* Merges a request into @cancel. Returns whether it changed anything. */
+bool qrt__cancel_request(struct qrt__cancel *cancel, const struct qrt_cancel_info *request);
+/* A request made now by whoever runs, with @cleanup_ns (0: the kind's) for the cleanup. */
+struct qrt_cancel_info qrt__cancel_info(struct qrt_runtime *rt, enum qrt_cancel_kind kind,
+					const char *reason, int64_t cleanup_ns);
+/* Asks @region to end, on behalf of whoever runs. */
+void qrt__cancel_region(struct qrt__region *region, enum qrt_cancel_kind kind, const char *reason);
+void qrt__cancel_task(struct qrt_task *task, enum qrt_cancel_kind kind, const char *reason);
+/* What becomes of @above's request in what lies below it. */
+struct qrt_cancel_info qrt__cancel_below(const struct qrt_cancel_info *above);
+/* Whether a cancel from above reaches @region now, or waits for its opener's mask. */
+bool qrt__cancel_enters(const struct qrt__region *region);
+/* What task does now has changed (a request, another scope): recomputes task->asked. */
+void qrt__cancel_look(struct qrt_task *task);
+/* The same, and cuts short what it waits for, if a cancel may. */
+void qrt__cancel_deliver(struct qrt_task *task);
+/* What a checkpoint of a task that has been asked says; may not return (qrt__task_abandon). */
+enum qrt_err qrt__cancel_refuse(struct qrt_task *task);
+/* Whether a cancel reaches @task now: it has been asked and no mask holds. */
+static inline bool qrt__cancel_reaches(const struct qrt_task *task)
+{
+	return task->asked && !task->commits && (!task->masks || task->mask_spent || task->forced);
+}
+/* ECANCELED, or ETIMEDOUT when what asked was a deadline. */
+enum qrt_err qrt__cancel_err(const struct qrt_task *task);
+/* Times the cleanup: at its end whoever is left is forced. */
+void qrt__cancel_watch_region(struct qrt__region *region);
+void qrt__cancel_watch_task(struct qrt_task *task);
+void qrt__cancel_init_task(struct qrt_task *task);
+void qrt__cancel_fini_task(struct qrt_task *task);
+void qrt__cancel_init_region(struct qrt__region *region);
+void qrt__cancel_fini_region(struct qrt__region *region);
+/* Cancels @region with QRT_CANCEL_DEADLINE at its own deadline. */
+void qrt__cancel_at_deadline(struct qrt__region *region);
+/* Masks for the runtime's own steps that must not be cut or abandoned half-way. */
+static inline void qrt__shield(struct qrt_cx *cx)
+{
+	cx->task->masks++;
+	cx->task->commits++;
+}
+static inline void qrt__unshield(struct qrt_cx *cx)
+{
+	cx->task->commits--;
+	cx->task->masks--;
+}
+
+/* --- supervision ----------------------------------------------------------------------------- */
+
+/* A supervised task's memory of its earlier starts: region heap. */
+struct qrt__lineage {
+	struct qrt__spawn spawn;
+	uint64_t index;
+	unsigned starts;    /* so far */
+	int64_t backoff_ns; /* before the next start */
+	int64_t started_ns;
+};
+
+enum qrt_err qrt__supervise_open(struct qrt__region *region, const struct qrt_supervision *how);
+/* Gives @spawn a lineage. Errors: ENOMEM. */
+enum qrt_err qrt__supervise_adopt(struct qrt__region *region, struct qrt__spawn *spawn);
+/* In a new start: waits out the backoff. */
+enum qrt_err qrt__supervise_delay(struct qrt_task *task);
+/* @task failed: whether it was started again. */
+bool qrt__supervise_restart(struct qrt__region *region, struct qrt_task *task);
+
+/* --- budgets -------------------------------------------------------------------------------- */
+
+/* @budget met with what is left to @payer (NULL: nobody pays, nothing is bounded). */
+void qrt__meter_init(struct qrt__meter *meter, struct qrt__meter *payer,
+		     const struct qrt_budget *budget);
+/* What was used is gone from the payer's. */
+void qrt__meter_fini(struct qrt__meter *meter);
+bool qrt__budget_valid(const struct qrt_budget *budget);
+/* The countdown of @cx has run out: asks for a cancel, once. */
+void qrt__budget_spent(struct qrt_cx *cx);
+
+/* --- ledger --------------------------------------------------------------------------------- */
+
+struct qrt__obligation {
+	struct qrt__slot slot;
+	enum qrt_duty_kind kind;
+	struct qrt_runtime *rt;
+	struct qrt__region *region;
+	struct qrt_task *holder; /* NULL: the region itself */
+	const char *holder_name; /* static; outlives the holder */
+	struct qrt__list in_region, in_holder;
+	const char *what, *site; /* static */
+	int64_t since_ns;
+	qrt_release_fn *release;
+	void *arg;
+};
+
+/* NULL when settled already. */
+struct qrt__obligation *qrt__duty_find(const struct qrt_duty *duty);
+/* @task ends by itself: what it still had to settle is settled for it and counted as leaked. */
+size_t qrt__ledger_task_ended(struct qrt_task *task, bool abandoned);
+const char *qrt__duty_name(enum qrt_duty_kind kind);
+/* Releases what an unstructured engine has left to the root. */
+void qrt__ledger_runtime_ended(struct qrt_runtime *rt);
+/* The same for a region whose children have all ended. */
+size_t qrt__ledger_region_ended(struct qrt__region *region);
 
 /* --- regions ------------------------------------------------------------------------------- */
 
@@ -167,35 +345,62 @@ enum qrt__region_state {
 
 struct qrt__chunk;
 
-struct qrt_region {
-	unsigned magic;
+struct qrt__region {
+	struct qrt__slot slot;
 	enum qrt__region_state state;
 	enum qrt_policy policy;
+	unsigned flags;
 	struct qrt_runtime *rt;
-	struct qrt_region *parent; /* NULL: the root */
-	struct qrt_task *opener;   /* NULL: the root */
-	struct qrt_region *outer;  /* what was opener->top before */
+	struct qrt__region *parent; /* NULL: the root */
+	struct qrt_task *opener;    /* NULL: the root */
+	struct qrt__region *outer;  /* what was opener->top before */
 	const char *name;
 	int64_t opened_ns;
 	struct qrt_cx cx;
+	struct qrt__meter meter;
+	unsigned priority;
 	struct qrt__list tasks;	   /* live ones, in order of spawning */
 	struct qrt__list children; /* live child regions */
 	struct qrt__list in_parent;
+	struct qrt__list duties;
+	size_t n_tasks, n_bytes, n_duties;
+	struct qrt_region_limits limits;
 	uint64_t next_index;
 	struct qrt__wait *closer; /* who waits in close, or NULL */
 	struct qrt__cancel cancel;
+	int64_t cleanup_ns;	    /* 0: the kind's */
+	struct qrt__timer patience; /* of the cleanup */
+	struct qrt__timer deadline; /* of its own budget */
 	struct qrt_aggregate failures;
-	enum qrt_err first_err; /* of the failure that caused the end */
-	struct qrt_failure first;
+	enum qrt_err first_err;	   /* of the failure that decided */
+	struct qrt_failure *first; /* heap of the region; NULL: no memory for it, or none */
+	bool decided;  /* a success, or the rest is cancelled on purpose: that is no failure */
+	bool shielded; /* opened under a mask: a cancel from above waits for the mask */
+	size_t leaks;
+	struct qrt__supervisor *supervisor; /* under QRT_SUPERVISE */
 	struct qrt__defer *defers;
 	struct qrt__chunk *heap;
 };
 
+static inline struct qrt_region *qrt__region_handle(const struct qrt__region *region)
+{
+	return qrt__handle(region);
+}
+/* NULL when @handle is stale. */
+static inline struct qrt__region *qrt__region_of(const struct qrt_region *handle)
+{
+	return qrt__handle_object(handle, QRT__REGION_MAGIC);
+}
+
 enum qrt_err qrt__region_open_root(struct qrt_runtime *rt);
 void qrt__region_close_root(struct qrt_runtime *rt);
 /* A task of @region has ended: records the outcome, wakes the closer. */
-void qrt__region_task_ended(struct qrt_region *region, struct qrt_task *task, enum qrt_err err);
+void qrt__region_task_ended(struct qrt__region *region, struct qrt_task *task, enum qrt_err err);
+/* Closes @region whatever state it is in, for its opener; goes on where an abandoned close was. */
+void qrt__region_finish(struct qrt__region *region);
 const char *qrt__region_state_name(enum qrt__region_state state);
+/* n zeroed bytes of the region's heap, past any limit. */
+void *qrt__region_alloc(struct qrt__region *region, size_t n);
 
 /* --- posts: work from other threads --------------------------------------------------------- */
 
@@ -243,12 +448,17 @@ struct qrt_runtime {
 	struct qrt__stack_pool *stacks;
 	struct qrt_task *current; /* NULL while the loop runs */
 	struct qrt_task *ended;	  /* its stack waits to be given back */
-	struct qrt__list ready;
+	struct qrt__list ready[QRT__LANES];
+	unsigned ready_lanes; /* bit per lane that is not empty */
+	unsigned favoured;    /* picks in a row while a later lane waited */
+	unsigned last_later;  /* which of the later ones had the last turn */
 	size_t n_ready;
-	unsigned batch_left; /* tasks that may still run before the next poll */
-	int64_t turn_ns;     /* when this turn began: time enough for "since when" */
+	struct qrt__pool regions, obligations, objects;
+	uint64_t select_state; /* of the fair selects; 0 before the first */
+	unsigned batch_left;   /* tasks that may still run before the next poll */
+	int64_t turn_ns;       /* when this turn began: time enough for "since when" */
 	struct qrt__timer_heap timers;
-	struct qrt_region *root;
+	struct qrt__region *root;
 	uint64_t next_task_id;
 	void (*loop_fn)(void *arg); /* qrt__on_loop's errand */
 	void *loop_arg;
@@ -260,7 +470,8 @@ struct qrt_runtime {
 	_Atomic bool inbox_nonempty;
 	bool inbox_open; /* under inbox_lock */
 
-	pthread_t thread;
+	pthread_t thread;      /* to join */
+	pthread_t loop_thread; /* who runs the loop */
 	bool started;
 	pthread_mutex_t state_lock; /* of what follows */
 	pthread_cond_t state_changed;
@@ -272,7 +483,9 @@ struct qrt_runtime {
 	_Atomic(const char *) busy_site;
 	_Atomic uint64_t tasks_spawned, tasks_live, regions_opened, regions_live;
 	_Atomic uint64_t ops_started, ops_live, streams_live, jobs_live;
-	_Atomic uint64_t cancels, forced, panics, not_capable, turns, detached_live;
+	_Atomic uint64_t cancels, cancels_by[QRT__CANCEL_KINDS];
+	_Atomic uint64_t forced, panics, not_capable, turns, detached_live;
+	_Atomic uint64_t duties_made, duties_live, leaks, budgets_spent, restarts;
 	_Atomic uint64_t trace_hash;
 };
 
@@ -295,7 +508,7 @@ static inline int64_t qrt__now(struct qrt_runtime *rt)
 void qrt__loop_run(struct qrt_runtime *rt);
 /* Gives up the processor of the current task; comes back when it is resumed. */
 void qrt__switch_away(struct qrt_runtime *rt, struct qrt_task *from, bool last);
-void qrt__make_ready(struct qrt_task *task);
+void qrt__make_ready(struct qrt_task *task, unsigned lane);
 /* The first moment of a new task: what every other resumption does in switch_away. */
 void qrt__task_begin(struct qrt_task *task);
 /* Reports an overflowing task stack of @rt by task name; for the calling loop thread. */
@@ -314,6 +527,9 @@ enum qrt__trace_step {
 	QRT__TRACE_CANCEL,
 	QRT__TRACE_CLOCK,
 	QRT__TRACE_IO,
+	QRT__TRACE_FORCE,
+	QRT__TRACE_LEAK,
+	QRT__TRACE_GRANT,
 };
 void qrt__trace_mix(struct qrt_runtime *rt, unsigned what, uint64_t a, uint64_t b);
 /* One step of the execution, for the lab's hash. Never a pointer or a real time. */
@@ -376,7 +592,7 @@ typedef void qrt__call_drop_fn(void *arg);
  */
 struct qrt__call_options {
 	struct qrt_runtime *rt;
-	struct qrt_region *region; /* NULL: the root of rt */
+	struct qrt_region *region; /* a handle; NULL: the root of rt */
 	uint32_t caps;
 	bool abandon;
 	int64_t deadline_ns; /* the task's; with leave_ns 0 the caller's too */

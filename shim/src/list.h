@@ -2,12 +2,7 @@
 #ifndef QRT_LIST_H
 #define QRT_LIST_H
 
-#include <stdbool.h>
-#include <stddef.h>
-
-struct qrt__list {
-	struct qrt__list *next, *prev;
-};
+#include <qrt/base.h>
 
 #define QRT__CONTAINER(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
 

@@ -35,8 +35,14 @@ static struct qrt_runtime *runtime_new(const struct qrt_runtime_options *opts,
 	rt->driver = backend->driver;
 	snprintf(rt->name, sizeof(rt->name), "%s", opts->name ? opts->name : backend->name);
 	rt->tasks_max = opts->tasks_max ? opts->tasks_max : TASKS_DEFAULT;
-	qrt__list_init(&rt->ready);
+	for (unsigned lane = 0; lane < QRT__LANES; lane++) {
+		qrt__list_init(&rt->ready[lane]);
+	}
+	qrt__pool_init(&rt->regions, sizeof(struct qrt__region), QRT__SLOT_ALIGN);
+	qrt__pool_init(&rt->obligations, sizeof(struct qrt__obligation), 64);
+	qrt__pool_init(&rt->objects, QRT__SLOT_ALIGN, QRT__SLOT_ALIGN);
 	qrt__timers_init(&rt->timers);
+	QRT_IGNORE(qrt__timers_reserve(&rt->timers, 1 << 20), "XXX until the wheel");
 	rt->inbox_tail = &rt->inbox_head;
 	rt->inbox_open = true;
 	pthread_mutex_init(&rt->inbox_lock, NULL);
@@ -52,6 +58,9 @@ static struct qrt_runtime *runtime_new(const struct qrt_runtime_options *opts,
 static void runtime_free(struct qrt_runtime *rt)
 {
 	qrt__stack_pool_destroy(&rt->stacks);
+	qrt__pool_fini(&rt->regions);
+	qrt__pool_fini(&rt->obligations);
+	qrt__pool_fini(&rt->objects);
 	qrt__timers_fini(&rt->timers);
 	pthread_mutex_destroy(&rt->inbox_lock);
 	pthread_mutex_destroy(&rt->state_lock);
@@ -183,7 +192,7 @@ static void stop_loop(struct qrt_runtime *rt, struct qrt__post *post)
 {
 	free(post);
 	rt->stopping = true;
-	rt->engine->cancel_region(rt->root, QRT_CANCEL_SHUTDOWN, "shutdown");
+	qrt__cancel_region(rt->root, QRT_CANCEL_SHUTDOWN, "shutdown");
 }
 
 enum qrt_err qrt_shutdown(struct qrt_runtime *rt, int64_t grace_ns)
@@ -237,9 +246,17 @@ void qrt_runtime_audit(const struct qrt_runtime *rt, struct qrt_audit *ret_audit
 					.forced = READ(forced),
 					.panics = READ(panics),
 					.not_capable = READ(not_capable),
+					.duties_made = READ(duties_made),
+					.duties_live = READ(duties_live),
+					.leaks = READ(leaks),
+					.budgets_spent = READ(budgets_spent),
+					.restarts = READ(restarts),
 					.turns = READ(turns),
 					.detached_live = READ(detached_live),
 					.trace_hash = READ(trace_hash)};
+	for (size_t i = 0; i < QRT__CANCEL_KINDS; i++) {
+		ret_audit->cancels_by[i] = READ(cancels_by[i]);
+	}
 #undef READ
 }
 
@@ -281,6 +298,7 @@ static void assert_nothing_left(const struct qrt_runtime *rt)
 	QRT_ASSERT(audit.ops_live == 0);
 	QRT_ASSERT(audit.streams_live == 0);
 	QRT_ASSERT(audit.jobs_live == 0);
+	QRT_ASSERT(audit.duties_live == 0);
 	QRT_ASSERT(!rt->inbox_head);
 }
 
@@ -292,6 +310,7 @@ void qrt_runtime_close(struct qrt_runtime **rt_ptr)
 	}
 	QRT_PRE(rt->magic == QRT__RUNTIME_MAGIC);
 	QRT_PRE(!rt->started);
+	qrt__ledger_runtime_ended(rt);
 	assert_nothing_left(rt);
 	qrt__region_close_root(rt);
 	rt->driver->close(rt);

@@ -8,6 +8,8 @@
 
 /* Tasks that may run before the loop polls again: bounds how long I/O waits. */
 enum { BATCH = 256 };
+/* One in so many picks goes past the favoured lanes: none starves. */
+enum { FAIRNESS = 16 };
 
 void qrt__trace_mix(struct qrt_runtime *rt, unsigned what, uint64_t a, uint64_t b)
 {
@@ -21,24 +23,58 @@ void qrt__trace_mix(struct qrt_runtime *rt, unsigned what, uint64_t a, uint64_t 
 	atomic_store_explicit(&rt->trace_hash, h, memory_order_relaxed);
 }
 
-void qrt__make_ready(struct qrt_task *task)
+void qrt__make_ready(struct qrt_task *task, unsigned lane)
 {
 	struct qrt_runtime *rt = task->rt;
 	task->state = QRT__TASK_READY;
-	qrt__list_append(&rt->ready, &task->in_ready);
+	task->lane = (uint8_t)lane;
+	qrt__list_append(&rt->ready[lane], &task->in_ready);
+	rt->ready_lanes |= 1u << lane;
 	rt->n_ready++;
+}
+
+/* The first lane that has somebody; but one pick in FAIRNESS goes to a later one. */
+static unsigned next_lane(struct qrt_runtime *rt)
+{
+	unsigned first = (unsigned)__builtin_ctz(rt->ready_lanes);
+	unsigned later = rt->ready_lanes & (rt->ready_lanes - 1);
+	if (__builtin_expect(!later, 1)) {
+		return first;
+	}
+	if (++rt->favoured < FAIRNESS) {
+		return first;
+	}
+	rt->favoured = 0;
+	/* The later ones in turn: the next after the one that came last. */
+	unsigned beyond = later & ~((2u << rt->last_later) - 1);
+	rt->last_later = (unsigned)__builtin_ctz(beyond ? beyond : later);
+	return rt->last_later;
+}
+
+/* The @skip-th ready task of all lanes: for drivers that choose. */
+static struct qrt__list *nth_ready(struct qrt_runtime *rt, size_t skip)
+{
+	for (unsigned lane = 0; lane < QRT__LANES; lane++) {
+		QRT__LIST_EACH(node, &rt->ready[lane]) {
+			if (skip-- == 0) {
+				return node;
+			}
+		}
+	}
+	QRT_IMPOSSIBLE("fewer ready tasks than counted");
 }
 
 static struct qrt_task *take_ready(struct qrt_runtime *rt)
 {
-	size_t skip = rt->driver->pick ? rt->driver->pick(rt, rt->n_ready) : 0;
-	struct qrt__list *node = rt->ready.next;
-	while (skip-- > 0) {
-		node = node->next;
-	}
+	struct qrt__list *node = rt->driver->pick ? nth_ready(rt, rt->driver->pick(rt, rt->n_ready))
+						  : rt->ready[next_lane(rt)].next;
+	struct qrt_task *task = QRT__CONTAINER(node, struct qrt_task, in_ready);
 	qrt__list_remove(node);
+	if (qrt__list_empty(&rt->ready[task->lane])) {
+		rt->ready_lanes &= ~(1u << task->lane);
+	}
 	rt->n_ready--;
-	return QRT__CONTAINER(node, struct qrt_task, in_ready);
+	return task;
 }
 
 static void enter(struct qrt_runtime *rt, struct qrt_task *task)
@@ -202,6 +238,7 @@ static int64_t poll_timeout(struct qrt_runtime *rt)
 
 void qrt__loop_run(struct qrt_runtime *rt)
 {
+	rt->loop_thread = pthread_self();
 	qrt__fiber_init_thread(&rt->loop);
 	qrt__overflow_watch(rt);
 	for (;;) {

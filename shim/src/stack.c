@@ -21,19 +21,29 @@
 #define MADV_GUARD_INSTALL 102
 #endif
 
-enum { SLAB_STACKS = 32 };
+enum { SLAB_STACKS = 32, LARGE_SLAB_STACKS = 2 };
 
 struct slab {
 	struct slab *next;
 	char *map;
 	size_t map_size;
-	struct qrt__stack stack[SLAB_STACKS];
+	size_t n;
+	struct qrt__stack stack[];
 };
 
-struct qrt__stack_pool {
+/* Stacks of one size: the pool's own, or twice that, and so on. */
+struct class
+{
 	struct qrt__list free;
+	size_t stack_size;
+};
+
+enum { CLASSES = 12 };
+
+struct qrt__stack_pool {
+	struct class class[CLASSES];
 	struct slab *slabs;
-	size_t stack_size, guard_size;
+	size_t guard_size;
 	size_t in_use;
 };
 
@@ -49,8 +59,11 @@ enum qrt_err qrt__stack_pool_create(size_t stack_bytes, struct qrt__stack_pool *
 	if (!pool) {
 		return QRT_ENOMEM;
 	}
-	qrt__list_init(&pool->free);
-	pool->stack_size = round_to_pages(stack_bytes);
+	size_t size = round_to_pages(stack_bytes);
+	for (size_t i = 0; i < CLASSES; i++, size *= 2) {
+		qrt__list_init(&pool->class[i].free);
+		pool->class[i].stack_size = size;
+	}
 	pool->guard_size = round_to_pages(1);
 	*ret_pool = pool;
 	return QRT_OK;
@@ -65,7 +78,7 @@ void qrt__stack_pool_destroy(struct qrt__stack_pool **pool)
 	struct slab *slab = (*pool)->slabs;
 	while (slab) {
 		struct slab *next = slab->next;
-		for (size_t i = 0; i < SLAB_STACKS; i++) {
+		for (size_t i = 0; i < slab->n; i++) {
 			VALGRIND_STACK_DEREGISTER(slab->stack[i].valgrind);
 		}
 		munmap(slab->map, slab->map_size);
@@ -81,49 +94,70 @@ static bool guard(char *at, size_t n)
 	return madvise(at, n, MADV_GUARD_INSTALL) == 0 || mprotect(at, n, PROT_NONE) == 0;
 }
 
-static enum qrt_err slab_add(struct qrt__stack_pool *pool)
+/* @n stacks in one mapping, each above its guard. */
+static bool slab_map(const struct qrt__stack_pool *pool, struct slab *slab, size_t stride)
 {
-	struct slab *slab = calloc(1, sizeof(*slab));
-	if (!slab) {
-		return QRT_ENOMEM;
-	}
-	size_t stride = pool->guard_size + pool->stack_size;
-	slab->map_size = stride * SLAB_STACKS;
+	slab->map_size = stride * slab->n;
 	slab->map = mmap(NULL, slab->map_size, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
 	if (slab->map == MAP_FAILED) {
+		return false;
+	}
+	for (size_t i = 0; i < slab->n; i++) {
+		if (!guard(slab->map + i * stride, pool->guard_size)) {
+			munmap(slab->map, slab->map_size);
+			return false;
+		}
+	}
+	return true;
+}
+
+static enum qrt_err slab_add(struct qrt__stack_pool *pool, struct class *class)
+{
+	size_t n = class == &pool->class[0] ? SLAB_STACKS : LARGE_SLAB_STACKS;
+	size_t stride = pool->guard_size + class->stack_size;
+	struct slab *slab = calloc(1, sizeof(*slab) + n * sizeof(slab->stack[0]));
+	if (!slab) {
+		return QRT_ENOMEM;
+	}
+	slab->n = n;
+	if (!slab_map(pool, slab, stride)) {
 		free(slab);
 		return QRT_ENOMEM;
 	}
-	for (size_t i = 0; i < SLAB_STACKS; i++) {
-		if (!guard(slab->map + i * stride, pool->guard_size)) {
-			munmap(slab->map, slab->map_size);
-			free(slab);
-			return QRT_ENOMEM;
-		}
-	}
-	for (size_t i = 0; i < SLAB_STACKS; i++) {
+	for (size_t i = 0; i < n; i++) {
 		struct qrt__stack *stack = &slab->stack[i];
 		stack->base = slab->map + i * stride + pool->guard_size;
-		stack->size = pool->stack_size;
+		stack->size = class->stack_size;
 		stack->valgrind =
 		    VALGRIND_STACK_REGISTER(stack->base, stack->base + stack->size - 1);
-		qrt__list_append(&pool->free, &stack->node);
+		qrt__list_append(&class->free, &stack->node);
 	}
 	slab->next = pool->slabs;
 	pool->slabs = slab;
 	return QRT_OK;
 }
 
-enum qrt_err qrt__stack_get(struct qrt__stack_pool *pool, struct qrt__stack **ret_stack)
+static struct class *class_of(struct qrt__stack_pool *pool, size_t bytes)
 {
-	if (qrt__list_empty(&pool->free)) {
-		enum qrt_err err = slab_add(pool);
+	struct class *class = pool->class;
+	while (class->stack_size < bytes && class < &pool->class[CLASSES - 1]) {
+		class ++;
+	}
+	return class;
+}
+
+enum qrt_err qrt__stack_get(struct qrt__stack_pool *pool, size_t bytes,
+			    struct qrt__stack **ret_stack)
+{
+	struct class *class = class_of(pool, bytes);
+	if (qrt__list_empty(&class->free)) {
+		enum qrt_err err = slab_add(pool, class);
 		if (err) {
 			return err;
 		}
 	}
-	*ret_stack = QRT__CONTAINER(qrt__list_pop(&pool->free), struct qrt__stack, node);
+	*ret_stack = QRT__CONTAINER(qrt__list_pop(&class->free), struct qrt__stack, node);
 	pool->in_use++;
 	return QRT_OK;
 }
@@ -133,7 +167,7 @@ void qrt__stack_put(struct qrt__stack_pool *pool, struct qrt__stack *stack)
 	QRT_ASSERT(pool->in_use > 0);
 	pool->in_use--;
 	/* To the front: after the head. */
-	qrt__list_append(pool->free.next, &stack->node);
+	qrt__list_append(class_of(pool, stack->size)->free.next, &stack->node);
 }
 
 bool qrt__stack_guards(const struct qrt__stack *stack, const void *address)

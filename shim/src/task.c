@@ -13,71 +13,53 @@ struct qrt__defer {
 	void *arg;
 };
 
-struct kind_text {
-	const char *name;
-	int severity;
-};
-
-static const struct kind_text kind_texts[] = {
-#define KIND_TEXT(name, text, severity) [name] = {text, severity},
-    QRT_CANCEL_KINDS(KIND_TEXT)
-#undef KIND_TEXT
-};
-
-int qrt__cancel_severity(enum qrt_cancel_kind kind)
-{
-	return kind_texts[kind].severity;
-}
-
-const char *qrt__cancel_name(enum qrt_cancel_kind kind)
-{
-	return kind_texts[kind].name;
-}
-
-bool qrt__cancel_strengthen(struct qrt__cancel *cancel, enum qrt_cancel_kind kind,
-			    const char *reason, int64_t now_ns)
-{
-	if (cancel->requested && qrt__cancel_severity(kind) <= qrt__cancel_severity(cancel->kind)) {
-		return false;
-	}
-	*cancel = (struct qrt__cancel){
-	    .requested = true, .kind = kind, .reason = reason, .at_ns = now_ns};
-	return true;
-}
-
 void qrt__run_finalizers(const struct qrt_cx *of, struct qrt__defer **defers)
 {
 	/* Neither cancel nor a deadline must keep a finalizer from its work. */
 	struct qrt_cx cx = *of;
 	cx.deadline_ns = QRT_NO_DEADLINE;
-	cx.task->masks++;
+	qrt__shield(&cx);
+	cx.task->finalizing = true;
 	while (*defers) {
 		struct qrt__defer *defer = *defers;
 		*defers = defer->next;
-		defer->fn(&cx, defer->arg);
+		qrt_finalizer_fn *fn = defer->fn;
+		void *arg = defer->arg;
 		free(defer);
+		fn(&cx, arg);
 	}
-	cx.task->masks--;
+	cx.task->finalizing = false;
+	qrt__unshield(&cx);
 }
 
 /* A task may not leave regions behind: what it forgot, or panicked out of, ends here. */
 static void close_left_open(struct qrt_task *task)
 {
 	while (task->top) {
-		struct qrt_region *region = task->top;
-		task->rt->engine->cancel_region(region, QRT_CANCEL_PARENT, "its opener ended");
-		QRT_IGNORE(qrt_region_close(&task->cx, &region, QRT_OK),
-			   "the opener's outcome counts");
+		struct qrt__region *region = task->top;
+		qrt__cancel_region(region, QRT_CANCEL_PARENT, "its opener ended");
+		qrt__region_finish(region);
 	}
 }
 
 static void task_finish(struct qrt_task *task, enum qrt_err err, enum qrt_outcome outcome)
 {
 	struct qrt_runtime *rt = task->rt;
+	/* Nothing may cut or abandon the end itself; a panic in it comes here once more. */
+	task->masks = 1;
+	task->commits = 1;
+	task->finalizing = false;
 	close_left_open(task);
 	qrt__run_finalizers(&task->cx, &task->defers);
+	bool abandoned = task->forced || outcome == QRT_OUTCOME_PANICKED;
+	if (qrt__ledger_task_ended(task, abandoned) > 0 && !err) {
+		err = QRT_ELEAK;
+		outcome = QRT_OUTCOME_ERR;
+	}
 	task->outcome = outcome;
 	task->state = QRT__TASK_ENDED;
+	qrt__cancel_fini_task(task);
+	qrt__meter_fini(&task->meter);
 	qrt__trace(rt, QRT__TRACE_END, task->id, err);
 	QRT__COUNT(rt->tasks_live, -1);
 	qrt__region_task_ended(task->home, task, err);
@@ -86,11 +68,20 @@ static void task_finish(struct qrt_task *task, enum qrt_err err, enum qrt_outcom
 	QRT_IMPOSSIBLE("an ended task was resumed");
 }
 
+void qrt__task_abandon(struct qrt_task *task, enum qrt_err err, enum qrt_outcome outcome)
+{
+	task_finish(task, err, outcome);
+	__builtin_unreachable();
+}
+
 static void task_main(void *arg)
 {
 	struct qrt_task *task = arg;
 	qrt__task_begin(task);
-	enum qrt_err err = task->fn(&task->cx, task->arg);
+	enum qrt_err err = task->lineage ? qrt__supervise_delay(task) : QRT_OK;
+	if (!err) {
+		err = task->fn(&task->cx, task->arg);
+	}
 	if (task->top) {
 		qrt_panic(&task->cx, "returned with a region open");
 	}
@@ -105,8 +96,7 @@ void qrt_panic(struct qrt_cx *cx, const char *why)
 	QRT_PRE(cx->task->rt->current == cx->task);
 	QRT__COUNT(cx->task->rt->panics, 1);
 	QRT_IGNORE(qrt_fail(cx, QRT_EPANIC, "panic: %s", why), "it only sets the detail");
-	task_finish(cx->task, QRT_EPANIC, QRT_OUTCOME_PANICKED);
-	__builtin_unreachable();
+	qrt__task_abandon(cx->task, QRT_EPANIC, QRT_OUTCOME_PANICKED);
 }
 
 enum qrt_err qrt_defer(struct qrt_cx *cx, qrt_finalizer_fn *fn, void *arg)
@@ -123,74 +113,141 @@ enum qrt_err qrt_defer(struct qrt_cx *cx, qrt_finalizer_fn *fn, void *arg)
 	return QRT_OK;
 }
 
-static enum qrt_err admit(struct qrt_region *region)
+static enum qrt_err admit(const struct qrt__region *region, bool again)
 {
 	struct qrt_runtime *rt = region->rt;
-	if (!rt->engine->admits(region)) {
+	/* A supervised task that starts again takes the place it had. */
+	if (!again && !rt->engine->admits(region)) {
 		return QRT_ECLOSED;
 	}
-	uint64_t live = atomic_load_explicit(&rt->tasks_live, memory_order_relaxed);
-	if (live >= rt->tasks_max) {
+	if (region->limits.tasks_max && region->n_tasks >= region->limits.tasks_max) {
 		return QRT_ELIMIT;
 	}
-	/* A timer per task and one per simulated job: later parks cannot fail for memory. */
-	uint64_t jobs = atomic_load_explicit(&rt->jobs_live, memory_order_relaxed);
-	return qrt__timers_reserve(&rt->timers, (uint32_t)(live + jobs) + 1);
+	return atomic_load_explicit(&rt->tasks_live, memory_order_relaxed) < rt->tasks_max
+		   ? QRT_OK
+		   : QRT_ELIMIT;
 }
 
-enum qrt_err qrt__task_spawn(struct qrt_region *region, qrt_task_fn *fn, void *arg,
-			     const char *name, const char *site, struct qrt_task **ret_task)
+static void enter_region(struct qrt_task *task, struct qrt__region *region,
+			 const struct qrt__spawn *spawn)
 {
-	QRT_PRE(region->magic == QRT__REGION_MAGIC);
+	int64_t deadline = spawn->budget.deadline_ns ? spawn->budget.deadline_ns : QRT_NO_DEADLINE;
+	int64_t regions = region->cx.deadline_ns;
+	task->home = region;
+	task->cx.task = task;
+	task->cx.region = region;
+	task->cx.meter = &task->meter;
+	task->cx.caps = spawn->caps ? region->cx.caps & spawn->caps : region->cx.caps;
+	task->cx.deadline_ns = deadline < regions ? deadline : regions;
+	qrt__meter_init(&task->meter, &region->meter, &spawn->budget);
+	task->priority =
+	    spawn->budget.priority > region->priority ? spawn->budget.priority : region->priority;
+	task->fn = spawn->fn;
+	task->arg = spawn->arg;
+	task->name = spawn->name;
+	task->site = spawn->site;
+	task->lineage = spawn->lineage;
+	task->index = spawn->lineage ? spawn->lineage->index : region->next_index++;
+	region->n_tasks++;
+	qrt__list_append(&region->tasks, &task->in_home);
+	qrt__cancel_init_task(task);
+}
+
+enum qrt_err qrt__task_start(struct qrt__region *region, const struct qrt__spawn *spawn,
+			     struct qrt_task **ret_task)
+{
 	struct qrt_runtime *rt = region->rt;
 	struct qrt__stack *stack;
-	enum qrt_err err = admit(region);
+	enum qrt_err err = admit(region, spawn->lineage && spawn->lineage->starts > 0);
 	if (!err) {
-		err = qrt__stack_get(rt->stacks, &stack);
+		err = qrt__stack_get(rt->stacks, spawn->stack_bytes, &stack);
 	}
 	if (err) {
 		return err;
 	}
 	size_t reserved = (sizeof(struct qrt_task) + 63) / 64 * 64;
 	struct qrt_task *task = (void *)(stack->base + stack->size - reserved);
-	memset(task, 0, offsetof(struct qrt_task, detail));
-	task->detail[0] = '\0';
 	err = qrt__fiber_init(&task->fiber, stack, reserved, task_main, task);
 	if (err) {
 		qrt__stack_put(rt->stacks, stack);
 		return err;
 	}
+	struct qrt__fiber fiber = task->fiber;
+	memset(task, 0, offsetof(struct qrt_task, detail));
+	task->detail[0] = '\0';
+	task->fiber = fiber;
 	task->magic = QRT__TASK_MAGIC;
 	task->stack = stack;
 	task->rt = rt;
-	task->home = region;
-	task->cx = (struct qrt_cx){.task = task,
-				   .region = region,
-				   .caps = region->cx.caps,
-				   .deadline_ns = region->cx.deadline_ns};
-	task->fn = fn;
-	task->arg = arg;
-	task->name = name;
-	task->site = site;
 	task->id = ++rt->next_task_id;
-	task->index = region->next_index++;
-	qrt__list_append(&region->tasks, &task->in_home);
+	task->spawned_ns = rt->turn_ns;
+	qrt__list_init(&task->duties);
+	enter_region(task, region, spawn);
 	QRT__COUNT(rt->tasks_spawned, 1);
 	QRT__COUNT(rt->tasks_live, 1);
 	qrt__trace(rt, QRT__TRACE_SPAWN, task->id, task->index);
-	qrt__make_ready(task);
+	qrt__make_ready(task, QRT__LANE_READY + QRT_PRIORITY_MAX - task->priority);
 	if (ret_task) {
 		*ret_task = task;
 	}
 	return QRT_OK;
 }
 
+enum qrt_err qrt__task_spawn(struct qrt__region *region, qrt_task_fn *fn, void *arg,
+			     const char *name, const char *site, struct qrt_task **ret_task)
+{
+	const struct qrt__spawn spawn = {.fn = fn, .arg = arg, .name = name, .site = site};
+	return qrt__task_start(region, &spawn, ret_task);
+}
+
+static bool valid(const struct qrt__spawn *spawn)
+{
+	const struct qrt_budget *budget = &spawn->budget;
+	return spawn->stack_bytes <= QRT_STACK_BYTES_MAX && qrt__budget_valid(budget);
+}
+
+static enum qrt_err spawn_public(struct qrt_region *handle, struct qrt__spawn *spawn)
+{
+	struct qrt__region *region = qrt__region_of(handle);
+	if (!region) {
+		return QRT_ESTALE;
+	}
+	struct qrt_runtime *rt = region->rt;
+	if (!pthread_equal(pthread_self(), rt->loop_thread)) {
+		return QRT_ETHREAD;
+	}
+	if (!(region->cx.caps & QRT_CAP_SPAWN)) {
+		QRT__COUNT(rt->not_capable, 1);
+		return QRT_ENOTCAPABLE;
+	}
+	if (!valid(spawn)) {
+		return QRT_EINVAL;
+	}
+	if (region->policy == QRT_SUPERVISE) {
+		enum qrt_err err = qrt__supervise_adopt(region, spawn);
+		if (err) {
+			return err;
+		}
+	}
+	return qrt__task_start(region, spawn, NULL);
+}
+
 enum qrt_err qrt_spawn_at(struct qrt_region *region, qrt_task_fn *fn, void *arg, const char *name,
 			  const char *site)
 {
-	if (!(region->cx.caps & QRT_CAP_SPAWN)) {
-		QRT__COUNT(region->rt->not_capable, 1);
-		return QRT_ENOTCAPABLE;
-	}
-	return qrt__task_spawn(region, fn, arg, name, site, NULL);
+	struct qrt__spawn spawn = {.fn = fn, .arg = arg, .name = name, .site = site};
+	return spawn_public(region, &spawn);
+}
+
+enum qrt_err qrt_spawn_with(struct qrt_region *region, const struct qrt_spawn_options *opts,
+			    qrt_task_fn *fn, void *arg)
+{
+	struct qrt__spawn spawn = {.fn = fn,
+				   .arg = arg,
+				   .name = opts->name ? opts->name : "task",
+				   .site = opts->site ? opts->site : "?",
+				   .caps = opts->caps,
+				   .budget = opts->budget,
+				   .stack_bytes = opts->stack_bytes};
+	return spawn_public(region, &spawn);
 }

@@ -40,14 +40,31 @@ void qrt__wait_abort(struct qrt__wait *wait, enum qrt_err why)
 	wait->abort(wait, why);
 }
 
+/* A mask covers the cx's deadline as it covers a cancel; not one of the wait's own. */
+static int64_t earliest(const struct qrt_cx *cx, int64_t deadline_ns)
+{
+	const struct qrt_task *task = cx->task;
+	bool masked = task->masks && !task->mask_spent;
+	return masked || deadline_ns < cx->deadline_ns ? deadline_ns : cx->deadline_ns;
+}
+
 static void check_before(struct qrt_task *task, struct qrt__wait *wait, int64_t deadline_ns)
 {
-	if (!task->masks && task->rt->engine->checkpoint(task)) {
-		qrt__wait_abort(wait, QRT_ECANCELED);
+	if (qrt__cancel_reaches(task)) {
+		qrt__wait_abort(wait, qrt__cancel_err(task));
 	} else if (deadline_ns <= task->rt->turn_ns) {
 		/* One that has passed since the turn began fires at the next one. */
 		qrt__wait_abort(wait, QRT_ETIMEDOUT);
 	}
+}
+
+/* Whoever is told of a cancel or was waiting for a time goes before the merely ready. */
+static unsigned lane_of(const struct qrt_task *task, const struct qrt__wait *wait)
+{
+	if (wait->aborted) {
+		return wait->result == QRT_ETIMEDOUT ? QRT__LANE_TIMED : QRT__LANE_CANCEL;
+	}
+	return QRT__LANE_READY + QRT_PRIORITY_MAX - task->priority;
 }
 
 enum qrt_err qrt__park(struct qrt_cx *cx, struct qrt__wait *wait, int64_t deadline_ns)
@@ -57,7 +74,7 @@ enum qrt_err qrt__park(struct qrt_cx *cx, struct qrt__wait *wait, int64_t deadli
 	QRT_PRE(rt->current == task);
 	QRT_PRE(!task->wait);
 
-	int64_t deadline = deadline_ns < cx->deadline_ns ? deadline_ns : cx->deadline_ns;
+	int64_t deadline = earliest(cx, deadline_ns);
 	if (!wait->done && wait->abort) {
 		check_before(task, wait, deadline);
 	}
@@ -91,6 +108,6 @@ void qrt__unpark(struct qrt__wait *wait, enum qrt_err result)
 	if (task->wait == wait) {
 		task->wait = NULL;
 		qrt__trace(rt, QRT__TRACE_UNPARK, task->id, result);
-		qrt__make_ready(task);
+		qrt__make_ready(task, lane_of(task, wait));
 	}
 }

@@ -862,7 +862,7 @@ static enum qrt_err late_caller(struct qrt_cx *cx, void *arg)
 	struct qrt_db *db = NULL;
 	struct qrt_region *region = NULL;
 	MUST_GIVE(open_db(cx, "deadline.db", &db), QRT_OK);
-	struct qrt_region_options opts = {.deadline_ns = qrt_deadline_in(cx, 20 * QRT_MS)};
+	struct qrt_region_options opts = {.budget.deadline_ns = qrt_deadline_in(cx, 20 * QRT_MS)};
 	MUST_GIVE(qrt_region_open_with(cx, &opts, &region), QRT_OK);
 	struct endless endless = {.db = db};
 	enum qrt_err err = endless_task(qrt_region_cx(region), &endless);
@@ -1158,7 +1158,7 @@ static enum qrt_err late_close(struct qrt_cx *cx, void *arg)
 	struct qrt_region *region = NULL;
 	char path[URL_MAX];
 	MUST_GIVE(open_db(cx, "late-close.db", &db), QRT_OK);
-	struct qrt_region_options opts = {.deadline_ns = 1};
+	struct qrt_region_options opts = {.budget.deadline_ns = 1};
 	MUST_GIVE(qrt_region_open_with(cx, &opts, &region), QRT_OK);
 	struct one one = {.sql = "SELECT 1"};
 	enum qrt_err err = qrt_db_read(qrt_region_cx(region), db, one_job, &one);

@@ -339,7 +339,7 @@ static enum qrt_err deadline_main(struct qrt_cx *cx, void *arg)
 	size_t n;
 	pair(cx, &a, &b);
 	CHECK(!qrt_sleep(cx, 123));
-	const struct qrt_region_options opts = {.deadline_ns = 7 * QRT_SEC + 1};
+	const struct qrt_region_options opts = {.budget.deadline_ns = 7 * QRT_SEC + 1};
 	CHECK(!qrt_region_open_with(cx, &opts, &region));
 	CHECK(qrt_read(qrt_region_cx(region), a, buf, sizeof(buf), &n) == QRT_ETIMEDOUT);
 	CHECK(now(cx) == 7 * QRT_SEC + 1);
@@ -699,7 +699,7 @@ static enum qrt_err lane_main(struct qrt_cx *cx, void *arg)
 	struct job job[26];
 	struct qrt_lane *lane;
 	/* Each job's task waits for its deadline and for its job: two timers each. */
-	const struct qrt_region_options opts = {.deadline_ns = QRT_SEC};
+	const struct qrt_region_options opts = {.budget.deadline_ns = QRT_SEC};
 	struct qrt_region *region;
 	CHECK(!qrt_lane_open(cx, "work", 2, 26, &lane));
 	CHECK(!qrt_region_open_with(cx, &opts, &region));
@@ -767,7 +767,7 @@ static enum qrt_err timers_main(struct qrt_cx *cx, void *arg)
 	struct job job[JOBS];
 	struct qrt_lane *lane;
 	struct qrt_region *region;
-	const struct qrt_region_options opts = {.deadline_ns = HOUR};
+	const struct qrt_region_options opts = {.budget.deadline_ns = HOUR};
 	CHECK(!qrt_lane_open(cx, "work", 1, JOBS, &lane));
 	CHECK(!qrt_region_open_with(cx, &opts, &region));
 	for (int i = 0; i < JOBS; i++) {
@@ -855,7 +855,7 @@ static enum qrt_err signal_main(struct qrt_cx *cx, void *arg)
 	CHECK(!qrt_signal_wait(cx, second, &signo));
 	CHECK(signo == SIGTERM);
 	CHECK(!qrt_region_close(cx, &region, QRT_OK));
-	const struct qrt_region_options opts = {.deadline_ns = 2 * QRT_SEC};
+	const struct qrt_region_options opts = {.budget.deadline_ns = 2 * QRT_SEC};
 	CHECK(!qrt_region_open_with(cx, &opts, &region));
 	CHECK(qrt_signal_wait(qrt_region_cx(region), first, &signo) == QRT_ETIMEDOUT);
 	CHECK(!qrt_region_close(cx, &region, QRT_OK));

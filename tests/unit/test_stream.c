@@ -147,7 +147,7 @@ static enum qrt_err cancel_scenario(struct qrt_cx *cx, void *arg)
 	/* The stream is as good as before. */
 	EXPECT(!qrt_write(cx, pair->client, "x", 1));
 	EXPECT(!qrt_read(cx, pair->server, pair->buf, 1, &pair->got));
-	const struct qrt_region_options late = {.deadline_ns = qrt_deadline_in(cx, QRT_MS)};
+	const struct qrt_region_options late = {.budget.deadline_ns = qrt_deadline_in(cx, QRT_MS)};
 	EXPECT(!qrt_region_open_with(cx, &late, &region));
 	EXPECT(qrt_read(qrt_region_cx(region), pair->server, pair->buf, 1, &pair->got) ==
 	       QRT_ETIMEDOUT);

@@ -244,7 +244,7 @@ static enum qrt_err errors_and_deadlines_travel(struct qrt_cx *cx, void *arg)
 		EXPECT(ask(cx, host, -1, 0, &value, backend) == QRT_EINVAL);
 		EXPECT(strcmp(qrt_detail(cx), "-1 is negative") == 0);
 		struct qrt_region *region;
-		const struct qrt_region_options opts = {.deadline_ns =
+		const struct qrt_region_options opts = {.budget.deadline_ns =
 							    qrt_deadline_in(cx, 5 * QRT_MS)};
 		EXPECT(!qrt_now(cx, &before));
 		EXPECT(!qrt_region_open_with(cx, &opts, &region));

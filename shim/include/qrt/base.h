@@ -24,6 +24,11 @@ extern "C" {
 /* The place in the source where this stands, as a static string. */
 #define QRT_SITE __FILE__ ":" QRT__XSTR(__LINE__)
 
+/* A node of an intrusive list; here only so that callers can own the memory of one. */
+struct qrt__list {
+	struct qrt__list *next, *prev;
+};
+
 /* Drops a must-use result on purpose; @why is for the reader. */
 #define QRT_IGNORE(call, why)                                                                      \
 	do {                                                                                       \

@@ -40,6 +40,13 @@ extern "C" {
 	X(QRT_ECORRUPT, "data is damaged")                                                         \
 	X(QRT_ECOMMITUNKNOWN, "the outcome of the commit is not known")                            \
 	X(QRT_EPANIC, "task panicked")                                                             \
+	X(QRT_ESTALE, "stale handle")                                                              \
+	X(QRT_ENOTOWNER, "not the owner's to do")                                                  \
+	X(QRT_EDEADLOCK, "would wait for itself")                                                  \
+	X(QRT_ENOSUSPEND, "may not wait here")                                                     \
+	X(QRT_ETHREAD, "called on a foreign thread")                                               \
+	X(QRT_EOWNERDEAD, "its holder died with it")                                               \
+	X(QRT_ELEAK, "obligation leaked")                                                          \
 	X(QRT_EFAILED, "failed")
 
 enum qrt_err {

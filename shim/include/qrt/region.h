@@ -17,7 +17,8 @@
 #ifndef QRT_REGION_H
 #define QRT_REGION_H
 
-#include <qrt/cx.h>
+#include <qrt/budget.h>
+#include <qrt/cancel.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -30,40 +31,49 @@ typedef enum qrt_err qrt_task_fn(struct qrt_cx *cx, void *arg);
 typedef void qrt_finalizer_fn(struct qrt_cx *cx, void *arg);
 
 enum qrt_policy {
-	QRT_FAIL_FAST, /* the first failure cancels the siblings */
-	QRT_COLLECT,   /* failures are gathered, siblings go on */
+	QRT_FAIL_FAST,	   /* the first failure cancels the siblings */
+	QRT_COLLECT,	   /* failures are gathered, siblings go on */
+	QRT_FIRST_SUCCESS, /* the first success cancels the siblings; all failed: the first failure
+			    */
+	QRT_SUPERVISE,	   /* a child that fails is started again: struct qrt_supervision */
 };
 
 /* What ended a task or a region, worst last. */
 enum qrt_outcome { QRT_OUTCOME_OK, QRT_OUTCOME_ERR, QRT_OUTCOME_CANCELLED, QRT_OUTCOME_PANICKED };
+QRT_API const char *qrt_outcome_name(enum qrt_outcome outcome);
 
-/* Who asks for a cancel; a later request only strengthens (QRT_CANCEL_SEVERITY). */
-#define QRT_CANCEL_KINDS(X)                                                                        \
-	X(QRT_CANCEL_USER, "user", 0)                                                              \
-	X(QRT_CANCEL_DEADLINE, "deadline", 1)                                                      \
-	X(QRT_CANCEL_BUDGET, "budget", 2)                                                          \
-	X(QRT_CANCEL_FAIL_FAST, "fail-fast", 3)                                                    \
-	X(QRT_CANCEL_RACE_LOST, "race-lost", 3)                                                    \
-	X(QRT_CANCEL_PARENT, "parent", 4)                                                          \
-	X(QRT_CANCEL_RESOURCE, "resource", 4)                                                      \
-	X(QRT_CANCEL_SHUTDOWN, "shutdown", 5)
+/* How QRT_SUPERVISE restarts. Zeros: 10 ms doubling to 1 s, 5 restarts in 10 s. */
+struct qrt_supervision {
+	int64_t backoff_min_ns, backoff_max_ns;
+	unsigned restarts_max; /* more than these ... */
+	int64_t period_ns;     /* ... within this: the region is cancelled, with that failure */
+};
 
-enum qrt_cancel_kind {
-#define QRT__CANCEL_ENUM(name, text, severity) name,
-	QRT_CANCEL_KINDS(QRT__CANCEL_ENUM)
-#undef QRT__CANCEL_ENUM
+/* flags of a region */
+enum {
+	QRT_CANCEL_REST = 1u << 0, /* close cancels the children first instead of waiting */
+};
+
+/* Admission limits of a region itself, not of those below it. 0: none. */
+struct qrt_region_limits {
+	size_t tasks_max, bytes_max, duties_max;
 };
 
 struct qrt_region_options {
 	const char *name; /* static text for dumps; NULL: the opener's name */
 	enum qrt_policy policy;
-	uint32_t caps;	     /* kept capabilities; 0: all the opener has. Only removes. */
-	int64_t deadline_ns; /* absolute; 0: the opener's. The earlier of both holds. */
+	unsigned flags;
+	uint32_t caps;		  /* kept capabilities; 0: all the opener has. Only removes. */
+	struct qrt_budget budget; /* met with the opener's */
+	struct qrt_region_limits limits;
+	struct qrt_supervision supervision;
+	int64_t cleanup_ns; /* instead of the cancel kind's cleanup budget; 0: that */
 };
 
 /*
  * Opens a region as a child of cx's. The opener must close it before it ends.
- * Needs SPAWN. Errors: ENOMEM, ECANCELED, ENOTCAPABLE, ECLOSED (parent closes).
+ * Needs SPAWN. Errors: ENOMEM, ECANCELED, ETIMEDOUT, ENOTCAPABLE, EINVAL (bad options),
+ * ENOSUSPEND (in a finalizer), ETHREAD.
  */
 QRT_API enum qrt_err qrt_region_open(struct qrt_cx *cx, enum qrt_policy policy,
 				     struct qrt_region **ret_region) QRT_MUST_USE;
@@ -80,15 +90,27 @@ QRT_API struct qrt_cx *qrt_region_cx(struct qrt_region *region);
  * Starts a task in @region. It does not run before the caller suspends. @arg
  * stays the caller's: it must live until the region is closed, which makes
  * the opener's own variables good arguments. O(1). On the thread of the region only.
- * Errors: ENOMEM (no stack), ECLOSED (region closes or is cancelled).
+ * Errors: ENOMEM (no stack), ECLOSED (region closes or is cancelled), ELIMIT (its tasks or the
+ * runtime's), ESTALE, ETHREAD, ENOTCAPABLE.
  */
 #define qrt_spawn(region, fn, arg) qrt_spawn_at((region), (fn), (arg), #fn, QRT_SITE)
 QRT_API enum qrt_err qrt_spawn_at(struct qrt_region *region, qrt_task_fn *fn, void *arg,
 				  const char *name, const char *site) QRT_MUST_USE;
 
+struct qrt_spawn_options {
+	const char *name, *site;  /* static; NULL: "task", "?" */
+	uint32_t caps;		  /* kept capabilities; 0: all the region has */
+	struct qrt_budget budget; /* met with the region's */
+	size_t stack_bytes;	  /* 0: the runtime's; at most QRT_STACK_BYTES_MAX */
+};
+#define QRT_STACK_BYTES_MAX (64u * 1024 * 1024)
+/* The same with a budget, capabilities or a stack of its own. Errors also: EINVAL. */
+QRT_API enum qrt_err qrt_spawn_with(struct qrt_region *region, const struct qrt_spawn_options *opts,
+				    qrt_task_fn *fn, void *arg) QRT_MUST_USE;
+
 /*
  * Asks everything in @region to end. Idempotent; runs no code of theirs on
- * this stack. @reason is static text. Reaches what the backend promises.
+ * this stack. @reason is static text. Reaches what the backend promises. A stale handle: nothing.
  */
 QRT_API void qrt_region_cancel(struct qrt_region *region, enum qrt_cancel_kind kind,
 			       const char *reason);
@@ -100,6 +122,7 @@ QRT_API size_t qrt_region_live(const struct qrt_region *region);
 struct qrt_failure {
 	uint64_t index; /* in order of spawning, from 0 */
 	enum qrt_outcome outcome;
+	bool forced; /* its cleanup budget was spent */
 	enum qrt_err err;
 	const char *name; /* static */
 	const char *site; /* static: where it was spawned */
@@ -108,7 +131,11 @@ struct qrt_failure {
 
 struct qrt_aggregate {
 	enum qrt_outcome worst;
-	size_t n_failures; /* all of them; at most QRT_AGGREGATE_MAX are kept */
+	size_t n_ok;	   /* children that succeeded */
+	uint64_t first_ok; /* index of the first of them */
+	size_t n_restarts; /* under QRT_SUPERVISE */
+	size_t n_forced;
+	size_t n_failures; /* failed, panicked, forced; at most QRT_AGGREGATE_MAX are kept */
 	size_t n_kept;
 	struct qrt_failure *kept; /* ordered by index */
 };
@@ -118,9 +145,13 @@ struct qrt_aggregate {
  * Closes *@region and sets it to NULL: no new tasks, then waits for every
  * child. Suspends, also when cancelled: the wait itself cannot be cut short.
  * Only the opener may call it; regions close in the reverse order of opening.
- * With @err not OK the body has failed: under QRT_FAIL_FAST the children are
- * cancelled first. Returns @err, else the first failure that caused the end
- * (its detail in cx), else QRT_OK.
+ * With @err not OK the body has failed: under QRT_FAIL_FAST and
+ * QRT_FIRST_SUCCESS the children are cancelled first. Returns @err, else the
+ * failure that decided (its detail in cx), else QRT_OK; QRT_ELEAK when all was
+ * well but for a duty that nobody settled.
+ * Misuse changes nothing: ESTALE (closed before), ENOTOWNER (not the opener),
+ * EDEADLOCK (the region this very task lives in), ESTATE (one opened later is
+ * still open), ENOSUSPEND, ETHREAD.
  */
 QRT_API enum qrt_err qrt_region_close(struct qrt_cx *cx, struct qrt_region **region,
 				      enum qrt_err err) QRT_MUST_USE;
@@ -133,12 +164,22 @@ QRT_API void qrt_aggregate_fini(struct qrt_aggregate *aggregate);
 /*
  * Runs fn(cx, arg) at the end of what @cx belongs to, last one first, however
  * that end comes: with a region's own cx when the region closes, after its
- * children; otherwise when the task ends. The finalizer is not cancelled and
- * must not open regions. Errors: ENOMEM (then nothing is registered).
+ * children; otherwise when the task ends. A finalizer is not cancelled and
+ * may not wait: what suspends says ENOSUSPEND there. One that panics does not
+ * keep the others from running. Errors: ENOMEM (then nothing is registered).
  */
 QRT_API enum qrt_err qrt_defer(struct qrt_cx *cx, qrt_finalizer_fn *fn, void *arg) QRT_MUST_USE;
 
-/* Zeroed memory that lives as long as cx's region; NULL when there is none. */
+/*
+ * A cx with the capabilities of @cx that are also in @caps; lives as long as cx's region.
+ * NULL when there is no memory.
+ */
+QRT_API struct qrt_cx *qrt_cx_narrow(struct qrt_cx *cx, uint32_t caps) QRT_MUST_USE;
+
+/*
+ * Zeroed memory that lives as long as cx's region; NULL when there is none or the region's
+ * bytes_max is reached.
+ */
 QRT_API void *qrt_alloc(struct qrt_cx *cx, size_t n);
 
 #ifdef __cplusplus

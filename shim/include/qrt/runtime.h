@@ -74,7 +74,11 @@ struct qrt_audit {
 	uint64_t regions_opened, regions_live;
 	uint64_t ops_started, ops_live; /* waits parked on I/O, lanes, ports */
 	uint64_t streams_live, jobs_live;
-	uint64_t cancels, forced, panics, not_capable;
+	uint64_t cancels, cancels_by[QRT__CANCEL_KINDS];
+	uint64_t forced, panics, not_capable;
+	uint64_t duties_made, duties_live; /* entries of the ledger */
+	uint64_t leaks;			   /* duties that nobody settled */
+	uint64_t budgets_spent, restarts;
 	uint64_t turns;
 	uint64_t detached_live; /* legacy's detached tasks */
 	uint64_t trace_hash;	/* lab: of every step so far */

@@ -1,0 +1,101 @@
+/*
+ * The cancel protocol: request -> drain -> finalize -> complete. A request
+ * runs no code of what it cancels; from then on every checkpoint there
+ * refuses until the task has ended, except inside a mask. A later request
+ * only strengthens: the higher severity wins, then the earlier.
+ *
+ *	request   the region or task is marked, what it waits for is cut short
+ *	drain     tasks clean up and end, within the cleanup budget of the kind
+ *	finalize  finalizers run, obligations are settled
+ *	complete  close returns
+ *
+ * Whoever is not done within the cleanup budget is forced: masks no longer
+ * hold, and the next checkpoint abandons the task; its finalizers run, its C
+ * frames do not. How much of this a backend promises is in its table.
+ */
+#ifndef QRT_CANCEL_H
+#define QRT_CANCEL_H
+
+#include <qrt/cx.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* name, text, severity, cleanup budget in ms */
+#define QRT_CANCEL_KINDS(X)                                                                        \
+	X(QRT_CANCEL_USER, "user", 0, 10000)                                                       \
+	X(QRT_CANCEL_DEADLINE, "deadline", 1, 10000)                                               \
+	X(QRT_CANCEL_BUDGET, "budget", 2, 5000)                                                    \
+	X(QRT_CANCEL_FAIL_FAST, "fail-fast", 3, 5000)                                              \
+	X(QRT_CANCEL_RACE_LOST, "race-lost", 3, 5000)                                              \
+	X(QRT_CANCEL_PARENT, "parent", 4, 5000)                                                    \
+	X(QRT_CANCEL_RESOURCE, "resource", 4, 5000)                                                \
+	X(QRT_CANCEL_SHUTDOWN, "shutdown", 5, 5000)
+
+enum qrt_cancel_kind {
+#define QRT__CANCEL_ENUM(name, text, severity, cleanup_ms) name,
+	QRT_CANCEL_KINDS(QRT__CANCEL_ENUM)
+#undef QRT__CANCEL_ENUM
+	    QRT__CANCEL_KINDS
+};
+
+/* Checkpoints a cancelled task may be refused before it is forced: one that ignores us cannot spin.
+ */
+#define QRT_CLEANUP_POLLS 1000
+
+QRT_API const char *qrt_cancel_name(enum qrt_cancel_kind kind);
+/* 0 is the weakest. */
+QRT_API int qrt_cancel_severity(enum qrt_cancel_kind kind);
+
+struct qrt_cancel_info {
+	enum qrt_cancel_kind kind;
+	enum qrt_cancel_kind cause; /* the kind at the top, where kind is "parent" */
+	const char *reason;	    /* static */
+	const char *origin;	    /* who asked: a task's name, "outside"; static */
+	int64_t at_ns;
+	int64_t cleanup_until_ns; /* then the task is forced */
+};
+
+/* Whether what cx's task does now has been asked to end, and by whom. Masks do not hide it. */
+QRT_API bool qrt_cancel_requested(const struct qrt_cx *cx, struct qrt_cancel_info *ret_info);
+
+/*
+ * What two requests are together: the severer, of equal ones the earlier; and the earlier end of
+ * the cleanup. Idempotent, commutative, associative, and never weaker than either.
+ */
+QRT_API struct qrt_cancel_info qrt_cancel_merge(struct qrt_cancel_info a, struct qrt_cancel_info b);
+
+/* --- masks ---------------------------------------------------------------------------------- */
+
+#define QRT_MASK_DEPTH_MAX 16
+
+/* What a mask covers again when it ends. The caller's memory; opaque. */
+struct qrt_mask {
+	int64_t outer_ns_, outer_begun_ns_;
+	bool outer_spent_;
+};
+
+/*
+ * From here to the end cancel and the cx's deadline do not reach the task: what it waits for is
+ * waited for. They are delayed, never lost. A mask delays a cancel by at most @budget_ns (0: the
+ * cleanup budget), counted from the request or from here, whichever is later. Masks nest; the
+ * tighter holds. Needs no capability. Errors: ELIMIT (deeper than QRT_MASK_DEPTH_MAX).
+ */
+QRT_API enum qrt_err qrt_mask_begin(struct qrt_cx *cx, int64_t budget_ns,
+				    struct qrt_mask *ret_mask) QRT_MUST_USE;
+/* Innermost first. */
+QRT_API void qrt_mask_end(struct qrt_cx *cx, struct qrt_mask *mask);
+
+/*
+ * The verdict before something that must not be half done. ECANCELED or ETIMEDOUT: the cancel
+ * came first and nothing may be begun. OK: the section is the caller's, and a cancel waits until
+ * qrt_commit_end, even one whose cleanup budget is spent. Keep it short. Errors also: ELIMIT.
+ */
+QRT_API enum qrt_err qrt_commit_begin(struct qrt_cx *cx, struct qrt_mask *ret_mask) QRT_MUST_USE;
+QRT_API void qrt_commit_end(struct qrt_cx *cx, struct qrt_mask *mask);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

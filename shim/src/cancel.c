@@ -1,0 +1,378 @@
+/*
+ * The cancel protocol's bookkeeping: requests and how they add up, what a
+ * checkpoint answers, masks, commit sections, and the end of patience. Whom a
+ * request reaches is the engine's promise, not this file's.
+ *
+ *	            request                          cleanup budget spent
+ *	not asked ───────────> asked: each checkpoint ──────────────> forced: the next
+ *	     ^                 refuses, waits are cut                 checkpoint abandons
+ *	     │                   │ mask: not now
+ *	     └── the region that was cancelled closes
+ */
+#include <qrt/cancel.h>
+
+#include "shim/src/internal.h"
+
+struct kind {
+	const char *name;
+	int severity;
+	int64_t cleanup_ns;
+};
+
+static const struct kind kinds[] = {
+#define KIND(name, text, severity, cleanup_ms) [name] = {text, severity, (cleanup_ms)*QRT_MS},
+    QRT_CANCEL_KINDS(KIND)
+#undef KIND
+};
+
+const char *qrt_cancel_name(enum qrt_cancel_kind kind)
+{
+	return kinds[kind].name;
+}
+
+int qrt_cancel_severity(enum qrt_cancel_kind kind)
+{
+	return kinds[kind].severity;
+}
+
+/* --- requests ------------------------------------------------------------------------------ */
+
+/* A total order, so that the merge does not depend on which came first to us. */
+static bool stronger(const struct qrt_cancel_info *a, const struct qrt_cancel_info *b)
+{
+	int difference = kinds[a->kind].severity - kinds[b->kind].severity;
+	if (difference != 0) {
+		return difference > 0;
+	}
+	if (a->at_ns != b->at_ns) {
+		return a->at_ns < b->at_ns;
+	}
+	return a->kind != b->kind ? a->kind < b->kind : a->cause < b->cause;
+}
+
+struct qrt_cancel_info qrt_cancel_merge(struct qrt_cancel_info a, struct qrt_cancel_info b)
+{
+	struct qrt_cancel_info both = stronger(&b, &a) ? b : a;
+	both.cleanup_until_ns =
+	    a.cleanup_until_ns < b.cleanup_until_ns ? a.cleanup_until_ns : b.cleanup_until_ns;
+	return both;
+}
+
+struct qrt_cancel_info qrt__cancel_info(struct qrt_runtime *rt, enum qrt_cancel_kind kind,
+					const char *reason, int64_t cleanup_ns)
+{
+	int64_t now = qrt__now(rt);
+	return (struct qrt_cancel_info){
+	    .kind = kind,
+	    .cause = kind,
+	    .reason = reason,
+	    .origin = rt->current ? rt->current->name : "outside",
+	    .at_ns = now,
+	    .cleanup_until_ns = now + (cleanup_ns ? cleanup_ns : kinds[kind].cleanup_ns),
+	};
+}
+
+bool qrt__cancel_request(struct qrt__cancel *cancel, const struct qrt_cancel_info *request)
+{
+	if (!cancel->requested) {
+		cancel->requested = true;
+		cancel->info = *request;
+		return true;
+	}
+	if (kinds[request->kind].severity <= kinds[cancel->info.kind].severity) {
+		return false; /* what stands is as strong, and earlier */
+	}
+	cancel->info = qrt_cancel_merge(cancel->info, *request);
+	return true;
+}
+
+struct qrt_cancel_info qrt__cancel_below(const struct qrt_cancel_info *above)
+{
+	struct qrt_cancel_info below = *above;
+	if (kinds[above->kind].severity < kinds[QRT_CANCEL_PARENT].severity) {
+		below.kind = QRT_CANCEL_PARENT;
+	}
+	return below;
+}
+
+bool qrt__cancel_enters(const struct qrt__region *region)
+{
+	const struct qrt_task *opener = region->opener;
+	return !region->shielded || opener->masks == 0 || opener->mask_spent || opener->forced;
+}
+
+void qrt__cancel_region(struct qrt__region *region, enum qrt_cancel_kind kind, const char *reason)
+{
+	const struct qrt_cancel_info request =
+	    qrt__cancel_info(region->rt, kind, reason, region->cleanup_ns);
+	region->rt->engine->cancel_region(region, &request);
+}
+
+void qrt__cancel_task(struct qrt_task *task, enum qrt_cancel_kind kind, const char *reason)
+{
+	const struct qrt_cancel_info request = qrt__cancel_info(task->rt, kind, reason, 0);
+	task->rt->engine->cancel_task(task, &request);
+}
+
+/* What @task is asked by; NULL when it is not. */
+static const struct qrt__cancel *request_of(const struct qrt_task *task)
+{
+	const struct qrt__cancel *own = &task->cancel;
+	const struct qrt__cancel *scope = &qrt__task_scope(task)->cancel;
+	if (!own->requested) {
+		return scope->requested ? scope : NULL;
+	}
+	return scope->requested && stronger(&scope->info, &own->info) ? scope : own;
+}
+
+bool qrt_cancel_requested(const struct qrt_cx *cx, struct qrt_cancel_info *ret_info)
+{
+	const struct qrt__cancel *request = cx->task->asked ? request_of(cx->task) : NULL;
+	if (request && ret_info) {
+		*ret_info = request->info;
+	}
+	return request;
+}
+
+enum qrt_err qrt__cancel_err(const struct qrt_task *task)
+{
+	const struct qrt__cancel *request = request_of(task);
+	return request && request->info.cause == QRT_CANCEL_DEADLINE ? QRT_ETIMEDOUT
+								     : QRT_ECANCELED;
+}
+
+/* --- what reaches a task -------------------------------------------------------------------- */
+
+static void time_mask(struct qrt_task *task)
+{
+	struct qrt__timer_heap *timers = &task->rt->timers;
+	bool counts = task->asked && task->masks > 0 && task->mask_ns != QRT_NO_DEADLINE;
+	if (!counts || task->mask_spent) {
+		qrt__timer_stop(timers, &task->mask_timer);
+		return;
+	}
+	int64_t asked_ns = request_of(task)->info.at_ns;
+	int64_t from = asked_ns > task->mask_begun_ns ? asked_ns : task->mask_begun_ns;
+	qrt__timer_start(timers, &task->mask_timer, from + task->mask_ns);
+}
+
+void qrt__cancel_look(struct qrt_task *task)
+{
+	const struct qrt__region *scope = qrt__task_scope(task);
+	bool was_asked = task->asked;
+	task->asked =
+	    task->rt->engine->structured && (task->cancel.requested || scope->cancel.requested);
+	/* Who closes its region waits for others: the end of their patience is not its own. */
+	bool only_closes = scope->opener == task && scope->state > QRT__REGION_OPEN;
+	task->forced = task->cancel.expired || (scope->cancel.expired && !only_closes);
+	if (!task->asked) {
+		task->refused = 0;
+	}
+	if (task->masks > 0 && (task->asked || was_asked)) {
+		time_mask(task);
+	}
+}
+
+void qrt__cancel_deliver(struct qrt_task *task)
+{
+	qrt__cancel_look(task);
+	if (task->wait && qrt__cancel_reaches(task)) {
+		qrt__wait_abort(task->wait, qrt__cancel_err(task));
+	}
+}
+
+enum qrt_err qrt__cancel_refuse(struct qrt_task *task)
+{
+	if (!qrt__cancel_reaches(task)) {
+		return QRT_OK;
+	}
+	enum qrt_err err = qrt__cancel_err(task);
+	/* One that neither ends nor waits must not keep the loop from the others either. */
+	if (task->forced || ++task->refused > QRT_CLEANUP_POLLS) {
+		QRT__COUNT(task->rt->forced, 1);
+		task->forced = true;
+		qrt__trace(task->rt, QRT__TRACE_FORCE, task->id, task->refused);
+		qrt__task_abandon(task, err, QRT_OUTCOME_CANCELLED);
+	}
+	return err;
+}
+
+/* A mask of @task has ended, or no longer holds: what it kept from regions below comes to them. */
+static void catch_up(struct qrt_task *task)
+{
+	if (!task->rt->engine->structured || !task->top) {
+		return;
+	}
+	/* Outermost first; a task has few regions open. */
+	struct qrt__region *region;
+	do {
+		region = task->top;
+		while (region && (region->cancel.requested || !qrt__cancel_enters(region) ||
+				  !(task->cancel.requested || region->parent->cancel.requested))) {
+			region = region->outer;
+		}
+		if (region) {
+			const struct qrt__cancel *above = region->parent->cancel.requested
+							      ? &region->parent->cancel
+							      : &task->cancel;
+			const struct qrt_cancel_info request = qrt__cancel_below(&above->info);
+			task->rt->engine->cancel_region(region, &request);
+		}
+	} while (region);
+}
+
+/* --- the end of patience -------------------------------------------------------------------- */
+
+static void task_patience_ends(struct qrt__timer *timer)
+{
+	struct qrt_task *task = QRT__CONTAINER(timer, struct qrt_task, patience);
+	task->cancel.expired = true;
+	qrt__cancel_deliver(task);
+	catch_up(task);
+}
+
+static void mask_patience_ends(struct qrt__timer *timer)
+{
+	struct qrt_task *task = QRT__CONTAINER(timer, struct qrt_task, mask_timer);
+	task->mask_spent = true;
+	qrt__cancel_deliver(task);
+	catch_up(task);
+}
+
+/* Masks no longer hold, commit sections do. */
+static void force(struct qrt_task *task)
+{
+	task->forced = task->commits == 0;
+	catch_up(task);
+	qrt__cancel_deliver(task); /* looks anew whether what it does now is what expired */
+}
+
+static void region_patience_ends(struct qrt__timer *timer)
+{
+	struct qrt__region *region = QRT__CONTAINER(timer, struct qrt__region, patience);
+	region->cancel.expired = true;
+	if (region->opener) {
+		force(region->opener);
+	}
+	QRT__LIST_EACH(node, &region->tasks) {
+		force(QRT__CONTAINER(node, struct qrt_task, in_home));
+	}
+}
+
+static void region_deadline(struct qrt__timer *timer)
+{
+	struct qrt__region *region = QRT__CONTAINER(timer, struct qrt__region, deadline);
+	qrt__cancel_region(region, QRT_CANCEL_DEADLINE, "the region's deadline has passed");
+}
+
+void qrt__cancel_watch_region(struct qrt__region *region)
+{
+	qrt__timer_start(&region->rt->timers, &region->patience,
+			 region->cancel.info.cleanup_until_ns);
+}
+
+void qrt__cancel_watch_task(struct qrt_task *task)
+{
+	qrt__timer_start(&task->rt->timers, &task->patience, task->cancel.info.cleanup_until_ns);
+}
+
+void qrt__cancel_at_deadline(struct qrt__region *region)
+{
+	qrt__timer_start(&region->rt->timers, &region->deadline, region->cx.deadline_ns);
+}
+
+void qrt__cancel_init_task(struct qrt_task *task)
+{
+	qrt__timer_init(&task->patience, task_patience_ends);
+	qrt__timer_init(&task->mask_timer, mask_patience_ends);
+	task->mask_ns = QRT_NO_DEADLINE;
+	qrt__cancel_look(task);
+}
+
+void qrt__cancel_fini_task(struct qrt_task *task)
+{
+	qrt__timer_stop(&task->rt->timers, &task->patience);
+	qrt__timer_stop(&task->rt->timers, &task->mask_timer);
+}
+
+void qrt__cancel_init_region(struct qrt__region *region)
+{
+	qrt__timer_init(&region->patience, region_patience_ends);
+	qrt__timer_init(&region->deadline, region_deadline);
+}
+
+void qrt__cancel_fini_region(struct qrt__region *region)
+{
+	qrt__timer_stop(&region->rt->timers, &region->patience);
+	qrt__timer_stop(&region->rt->timers, &region->deadline);
+}
+
+/* --- masks ---------------------------------------------------------------------------------- */
+
+static int64_t outer_left(const struct qrt_task *task, int64_t now)
+{
+	if (task->masks == 0 || task->mask_ns == QRT_NO_DEADLINE || !task->asked) {
+		return task->masks == 0 ? QRT_NO_DEADLINE : task->mask_ns;
+	}
+	int64_t asked_ns = request_of(task)->info.at_ns;
+	int64_t from = asked_ns > task->mask_begun_ns ? asked_ns : task->mask_begun_ns;
+	int64_t left = from + task->mask_ns - now;
+	return left > 0 ? left : 0;
+}
+
+static enum qrt_err mask_begin(struct qrt_cx *cx, int64_t budget_ns, struct qrt_mask *ret_mask)
+{
+	struct qrt_task *task = cx->task;
+	if (task->masks >= QRT_MASK_DEPTH_MAX) {
+		return qrt_fail(cx, QRT_ELIMIT, "%d masks within each other", QRT_MASK_DEPTH_MAX);
+	}
+	*ret_mask = (struct qrt_mask){.outer_ns_ = task->mask_ns,
+				      .outer_begun_ns_ = task->mask_begun_ns,
+				      .outer_spent_ = task->mask_spent};
+	int64_t now = qrt__now(task->rt);
+	int64_t left = outer_left(task, now);
+	task->mask_ns = budget_ns && budget_ns < left ? budget_ns : left;
+	task->mask_begun_ns = now;
+	task->masks++;
+	time_mask(task);
+	return QRT_OK;
+}
+
+enum qrt_err qrt_mask_begin(struct qrt_cx *cx, int64_t budget_ns, struct qrt_mask *ret_mask)
+{
+	if (budget_ns < 0) {
+		return qrt_fail(cx, QRT_EINVAL, "a mask of %lld ns", (long long)budget_ns);
+	}
+	return mask_begin(cx, budget_ns, ret_mask);
+}
+
+void qrt_mask_end(struct qrt_cx *cx, struct qrt_mask *mask)
+{
+	struct qrt_task *task = cx->task;
+	QRT_PRE(task->masks > task->commits);
+	task->masks--;
+	task->mask_ns = mask->outer_ns_;
+	task->mask_begun_ns = mask->outer_begun_ns_;
+	task->mask_spent = mask->outer_spent_;
+	time_mask(task);
+	catch_up(task);
+}
+
+enum qrt_err qrt_commit_begin(struct qrt_cx *cx, struct qrt_mask *ret_mask)
+{
+	enum qrt_err err = qrt_checkpoint(cx);
+	if (!err) {
+		err = mask_begin(cx, 0, ret_mask);
+	}
+	if (!err) {
+		cx->task->commits++;
+	}
+	return err;
+}
+
+void qrt_commit_end(struct qrt_cx *cx, struct qrt_mask *mask)
+{
+	QRT_PRE(cx->task->commits > 0);
+	cx->task->commits--;
+	qrt_mask_end(cx, mask);
+}
