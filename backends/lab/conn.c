@@ -54,7 +54,7 @@ static int64_t arrival(struct qrt__lab *lab, struct qrt__lab_pipe *pipe)
 /* Starts the timer for what arrives next, if anything is under way. */
 static void schedule(struct qrt__lab *lab, struct qrt__lab_pipe *pipe)
 {
-	if (pipe->timer.index != QRT__TIMER_IDLE) {
+	if (qrt__timer_running(&pipe->timer)) {
 		return;
 	}
 	if (pipe->under_way) {
@@ -184,10 +184,6 @@ static void end_init(struct qrt__lab_conn *conn, unsigned which)
 
 struct qrt__lab_conn *qrt__lab_conn_new(struct qrt__lab *lab, qrt__timer_fn *decide)
 {
-	/* Each connection waits for at most three things: its fate and one arrival per side. */
-	if (qrt__timers_reserve(&lab->events, (lab->conns_live + 1) * 3)) {
-		return NULL;
-	}
 	struct qrt__lab_conn *conn = calloc(1, sizeof(*conn));
 	if (!conn) {
 		return NULL;

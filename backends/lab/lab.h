@@ -28,7 +28,7 @@ struct qrt__lab {
 	struct qrt__lab_random schedule, user, network, lanes;
 
 	/* What the network will do, and when. */
-	struct qrt__timer_heap events;
+	struct qrt__timers events;
 	uint32_t conns_live;
 	uint64_t conns;	    /* ever opened; numbers them */
 	uint16_t next_port; /* for listeners on port 0 */

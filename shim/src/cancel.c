@@ -145,7 +145,7 @@ enum qrt_err qrt__cancel_err(const struct qrt_task *task)
 
 static void time_mask(struct qrt_task *task)
 {
-	struct qrt__timer_heap *timers = &task->rt->timers;
+	struct qrt__timers *timers = &task->rt->timers;
 	bool counts = task->asked && task->masks > 0 && task->mask_ns != QRT_NO_DEADLINE;
 	if (!counts || task->mask_spent) {
 		qrt__timer_stop(timers, &task->mask_timer);

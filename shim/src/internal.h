@@ -27,6 +27,9 @@
 #define QRT__TASK_MAGIC 0x71724e02u
 #define QRT__REGION_MAGIC 0x71724e03u
 #define QRT__DUTY_MAGIC 0x71724e04u
+#define QRT__STREAM_MAGIC 0x71724e05u
+#define QRT__LISTENER_MAGIC 0x71724e06u
+#define QRT__SIGNALS_MAGIC 0x71724e07u
 
 /* --- cx ------------------------------------------------------------------------------------ */
 
@@ -220,10 +223,9 @@ void qrt__task_abandon(struct qrt_task *task, enum qrt_err err,
 		       enum qrt_outcome outcome) QRT_NORETURN;
 /* Runs and frees them, last one first, undisturbed by cancel and deadline. */
 void qrt__run_finalizers(const struct qrt_cx *of, struct qrt__defer **defers);
-/*
- * Whether the task of @cx may wait now, or change regions: QRT_OK, ETHREAD (not its
- * loop's thread), ENOSUSPEND (in a finalizer), ESTATE (it is not what runs).
- */
+/* Whether the task of @cx is what runs here: QRT_OK, ETHREAD (not its loop's thread), ESTATE. */
+enum qrt_err qrt__is_running(const struct qrt_cx *cx);
+/* The same, and it may wait or change regions: ENOSUSPEND in a finalizer. */
 enum qrt_err qrt__may_suspend(struct qrt_cx *cx);
 /* How every call that suspends begins: that, then the checkpoint. */
 enum qrt_err qrt__suspending(struct qrt_cx *cx);
@@ -457,7 +459,7 @@ struct qrt_runtime {
 	uint64_t select_state; /* of the fair selects; 0 before the first */
 	unsigned batch_left;   /* tasks that may still run before the next poll */
 	int64_t turn_ns;       /* when this turn began: time enough for "since when" */
-	struct qrt__timer_heap timers;
+	struct qrt__timers timers;
 	struct qrt__region *root;
 	uint64_t next_task_id;
 	void (*loop_fn)(void *arg); /* qrt__on_loop's errand */
@@ -542,8 +544,14 @@ static inline void qrt__trace(struct qrt_runtime *rt, unsigned what, uint64_t a,
 
 /* --- sockets: streams, listeners and signal sets over a driver's net ------------------------- */
 
-/* First member of qrt_stream, qrt_listener and qrt_signals: freed with free(socket). */
+/*
+ * First member of a stream, a listener and a set of signals, which live in
+ * rt->objects and are known outside by handles. An entry of the ledger: the
+ * region in which it was opened closes it if nobody else does.
+ */
 struct qrt__socket {
+	struct qrt__slot slot;
+	struct qrt_duty duty;
 	struct qrt_runtime *rt;
 	int fd;
 	unsigned armed;		  /* enum qrt__io the driver watches */
@@ -555,8 +563,16 @@ struct qrt__socket {
 	void *net; /* the net implementation's */
 };
 
-/* Takes over @fd (closes it on failure). */
-enum qrt_err qrt__socket_open(struct qrt__socket *socket, struct qrt_runtime *rt, int fd);
+/* A socket of kind @magic and its owner's shape over @fd, which it takes over (closes on failure).
+ */
+enum qrt_err qrt__socket_open(struct qrt_cx *cx, int fd, uint32_t magic, const char *site,
+			      struct qrt__socket **ret_socket);
+/*
+ * What @handle stands for, for a task that may use it. Errors: ESTALE, EINVAL (of another
+ * runtime), ETHREAD, ESTATE.
+ */
+enum qrt_err qrt__socket_find(struct qrt_cx *cx, const void *handle, uint32_t magic,
+			      struct qrt__socket **ret_socket);
 /*
  * Parks until @io can be tried again. EBUSY: somebody waits for it already. After ECLOSED the
  * socket may be gone.

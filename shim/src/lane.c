@@ -259,11 +259,6 @@ enum qrt_err qrt_blocking_within(struct qrt_cx *cx, struct qrt_lane *lane,
 	if (!err) {
 		err = qrt_checkpoint(cx);
 	}
-	if (!err && simulated(lane)) {
-		/* The job's timer beside the task's own: see admit in task.c. */
-		uint64_t live = rt->tasks_live + rt->jobs_live;
-		err = qrt__timers_reserve(&rt->timers, (uint32_t)live + 1);
-	}
 	if (err) {
 		return err;
 	}

@@ -42,7 +42,6 @@ static struct qrt_runtime *runtime_new(const struct qrt_runtime_options *opts,
 	qrt__pool_init(&rt->obligations, sizeof(struct qrt__obligation), 64);
 	qrt__pool_init(&rt->objects, QRT__SLOT_ALIGN, QRT__SLOT_ALIGN);
 	qrt__timers_init(&rt->timers);
-	QRT_IGNORE(qrt__timers_reserve(&rt->timers, 1 << 20), "XXX until the wheel");
 	rt->inbox_tail = &rt->inbox_head;
 	rt->inbox_open = true;
 	pthread_mutex_init(&rt->inbox_lock, NULL);
