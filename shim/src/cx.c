@@ -59,19 +59,23 @@ enum qrt_err qrt_checkpoint(struct qrt_cx *cx)
 	return QRT_OK;
 }
 
+enum qrt_err qrt__is_running(const struct qrt_cx *cx)
+{
+	struct qrt_runtime *rt = cx->task->rt;
+	/* No detail from a foreign thread: the task's memory is not ours there. */
+	if (!pthread_equal(pthread_self(), rt->loop_thread)) {
+		return QRT_ETHREAD;
+	}
+	return rt->current == cx->task ? QRT_OK : QRT_ESTATE;
+}
+
 enum qrt_err qrt__may_suspend(struct qrt_cx *cx)
 {
-	struct qrt_task *task = cx->task;
-	if (!pthread_equal(pthread_self(), task->rt->loop_thread)) {
-		return QRT_ETHREAD; /* without detail: the task's memory is not ours here */
+	enum qrt_err err = qrt__is_running(cx);
+	if (!err && cx->task->finalizing) {
+		err = qrt_fail(cx, QRT_ENOSUSPEND, "task %s is in a finalizer", cx->task->name);
 	}
-	if (task->rt->current != task) {
-		return QRT_ESTATE;
-	}
-	if (task->finalizing) {
-		return qrt_fail(cx, QRT_ENOSUSPEND, "task %s is in a finalizer", task->name);
-	}
-	return QRT_OK;
+	return err;
 }
 
 enum qrt_err qrt__suspending(struct qrt_cx *cx)

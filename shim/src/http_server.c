@@ -394,7 +394,9 @@ static void conn_start(struct qrt_cx *cx, struct own_server *server, struct qrt_
 	struct conn *conn = NULL;
 
 	QRT__COUNT(counters->connections, 1);
-	if ((refused && server->refused >= REFUSED_MAX) || conn_create(server, &conn)) {
+	/* The acceptor took it; from here on the server's region answers for it. */
+	if ((refused && server->refused >= REFUSED_MAX) ||
+	    qrt_stream_give(cx, stream, server->region) || conn_create(server, &conn)) {
 		qrt_stream_close(cx, &stream);
 		return;
 	}

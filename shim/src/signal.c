@@ -1,20 +1,13 @@
 /* Signals one waits for: a socket of the driver's net that yields signal numbers. */
 #include <qrt/signal.h>
 
-#include <stdlib.h>
-
 #include "shim/src/internal.h"
 
 enum { SIGNALS_MAX = 8 };
 
-struct qrt_signals {
-	struct qrt__socket socket;
-};
-
-enum qrt_err qrt_signal_open(struct qrt_cx *cx, const int *signos, size_t n,
-			     struct qrt_signals **ret_signals)
+enum qrt_err qrt_signal_open_at(struct qrt_cx *cx, const int *signos, size_t n, const char *site,
+				struct qrt_signals **ret_signals)
 {
-	struct qrt_runtime *rt = cx->task->rt;
 	enum qrt_err err = qrt_cx_require(cx, QRT_CAP_SIGNAL);
 	if (err) {
 		return err;
@@ -22,27 +15,25 @@ enum qrt_err qrt_signal_open(struct qrt_cx *cx, const int *signos, size_t n,
 	if (n < 1 || n > SIGNALS_MAX) {
 		return qrt_fail(cx, QRT_EINVAL, "a set of %zu signals", n);
 	}
-	struct qrt_signals *signals = calloc(1, sizeof(*signals));
-	if (!signals) {
-		return QRT_ENOMEM;
-	}
 	int fd;
-	err = rt->driver->net->signals(rt, signos, n, &fd);
+	struct qrt__socket *socket;
+	err = cx->task->rt->driver->net->signals(cx->task->rt, signos, n, &fd);
 	if (!err) {
-		err = qrt__socket_open(&signals->socket, rt, fd);
+		err = qrt__socket_open(cx, fd, QRT__SIGNALS_MAGIC, site, &socket);
 	}
-	if (err) {
-		free(signals);
-		return err;
+	if (!err) {
+		*ret_signals = qrt__handle(socket);
 	}
-	*ret_signals = signals;
-	return QRT_OK;
+	return err;
 }
 
 enum qrt_err qrt_signal_wait(struct qrt_cx *cx, struct qrt_signals *signals, int *ret_signo)
 {
-	struct qrt__socket *socket = &signals->socket;
+	struct qrt__socket *socket;
 	enum qrt_err err = qrt_cx_require(cx, QRT_CAP_SIGNAL);
+	if (!err) {
+		err = qrt__socket_find(cx, signals, QRT__SIGNALS_MAGIC, &socket);
+	}
 	if (!err) {
 		err = qrt_checkpoint(cx);
 	}
@@ -59,8 +50,9 @@ enum qrt_err qrt_signal_wait(struct qrt_cx *cx, struct qrt_signals *signals, int
 void qrt_signal_close(struct qrt_cx *cx, struct qrt_signals **signals)
 {
 	(void)cx;
-	if (*signals) {
-		qrt__socket_close(&(*signals)->socket);
-		*signals = NULL;
+	struct qrt__socket *socket = qrt__handle_object(*signals, QRT__SIGNALS_MAGIC);
+	if (socket) {
+		qrt__socket_close(socket);
 	}
+	*signals = NULL;
 }

@@ -7,21 +7,18 @@
 #include <qrt/stream.h>
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "shim/src/internal.h"
 
 enum { PEER_MAX = 64, SLICES_MAX = 8 };
 
-struct qrt_listener {
-	struct qrt__socket socket;
-};
-
-struct qrt_stream {
+/* A listener is a socket and nothing more. */
+struct stream {
 	struct qrt__socket socket;
 	char peer[PEER_MAX];
 };
+_Static_assert(sizeof(struct stream) <= QRT__SLOT_ALIGN, "a stream fits a slot of rt->objects");
 
 static const struct qrt__net *net_of(const struct qrt_runtime *rt)
 {
@@ -30,15 +27,69 @@ static const struct qrt__net *net_of(const struct qrt_runtime *rt)
 
 /* --- sockets ------------------------------------------------------------------------------- */
 
-enum qrt_err qrt__socket_open(struct qrt__socket *socket, struct qrt_runtime *rt, int fd)
+static const char *socket_name(uint32_t magic)
 {
-	*socket = (struct qrt__socket){.rt = rt, .fd = fd};
-	enum qrt_err err = net_of(rt)->open(socket);
+	return magic == QRT__STREAM_MAGIC     ? "stream"
+	       : magic == QRT__LISTENER_MAGIC ? "listener"
+					      : "set of signals";
+}
+
+static void socket_free(struct qrt__socket *socket)
+{
+	qrt__pool_give(&socket->rt->objects, socket);
+}
+
+static void socket_release(void *arg)
+{
+	qrt__socket_close(arg);
+}
+
+enum qrt_err qrt__socket_open(struct qrt_cx *cx, int fd, uint32_t magic, const char *site,
+			      struct qrt__socket **ret_socket)
+{
+	struct qrt_runtime *rt = cx->task->rt;
+	enum qrt_err err = QRT_ENOMEM;
+	struct qrt__socket *socket = qrt__pool_take(&rt->objects, magic);
+	if (socket) {
+		socket->rt = rt;
+		socket->fd = fd;
+		err = qrt_oblige_at(cx, QRT_DUTY_STREAM, socket_name(magic), socket_release, socket,
+				    site, &socket->duty);
+	}
+	if (!err) {
+		err = net_of(rt)->open(socket);
+		if (err) {
+			QRT_IGNORE(qrt_settle(&socket->duty), "nothing was opened");
+		}
+	}
 	if (err) {
+		if (socket) {
+			socket_free(socket);
+		}
 		net_of(rt)->close_fd(rt, fd);
 		return err;
 	}
 	QRT__COUNT(rt->streams_live, 1);
+	*ret_socket = socket;
+	return QRT_OK;
+}
+
+enum qrt_err qrt__socket_find(struct qrt_cx *cx, const void *handle, uint32_t magic,
+			      struct qrt__socket **ret_socket)
+{
+	enum qrt_err err = qrt__is_running(cx);
+	if (err) {
+		return err;
+	}
+	struct qrt__socket *socket = qrt__handle_object(handle, magic);
+	if (!socket) {
+		return qrt_fail(cx, QRT_ESTALE, "the %s has been closed", socket_name(magic));
+	}
+	if (socket->rt != cx->task->rt) {
+		return qrt_fail(cx, QRT_EINVAL, "the %s is one of runtime %s", socket_name(magic),
+				socket->rt->name);
+	}
+	*ret_socket = socket;
 	return QRT_OK;
 }
 
@@ -99,38 +150,50 @@ enum qrt_err qrt__socket_wait(struct qrt_cx *cx, struct qrt__socket *socket, enu
 		return qrt_fail(cx, QRT_EBUSY, "another task waits for this stream's %s",
 				qrt__wait_name(kind));
 	}
+	/* In a finalizer what can be done at once is done; nothing is waited for. */
+	enum qrt_err err = qrt__may_suspend(cx);
+	if (err) {
+		return err;
+	}
 	struct qrt__wait wait;
 	qrt__wait_init(&wait, cx, kind, socket, io == QRT__IO_READ ? abort_reader : abort_writer);
 	*slot = &wait;
 	arm(socket, socket->armed | io);
 	socket->users++;
-	enum qrt_err err = qrt__park(cx, &wait, QRT_NO_DEADLINE);
+	err = qrt__park(cx, &wait, QRT_NO_DEADLINE);
 	socket->users--;
 	if (!socket->closed) {
 		return err;
 	}
 	if (socket->users == 0) {
-		free(socket);
+		socket_free(socket);
 	}
 	return QRT_ECLOSED;
 }
 
 void qrt__socket_close(struct qrt__socket *socket)
 {
-	socket->closed = true;
 	struct qrt_runtime *rt = socket->rt;
+	socket->closed = true;
+	socket->slot.magic = 0; /* its handles are stale from here on */
+	QRT_IGNORE(qrt_settle(&socket->duty), "the ledger itself may be closing it");
 	wake(&socket->reader, QRT_ECLOSED);
 	wake(&socket->writer, QRT_ECLOSED);
 	net_of(rt)->close(socket);
 	QRT__COUNT(rt->streams_live, -1);
 	if (socket->users == 0) {
-		free(socket);
+		socket_free(socket);
 	}
 }
 
-static enum qrt_err enter(struct qrt_cx *cx)
+/* How every operation on a socket begins. */
+static enum qrt_err enter(struct qrt_cx *cx, const void *handle, uint32_t magic,
+			  struct qrt__socket **ret_socket)
 {
 	enum qrt_err err = qrt_cx_require(cx, QRT_CAP_NET);
+	if (!err) {
+		err = qrt__socket_find(cx, handle, magic, ret_socket);
+	}
 	return err ? err : qrt_checkpoint(cx);
 }
 
@@ -162,88 +225,126 @@ void qrt_socket_close(struct qrt_cx *cx, int fd)
 
 /* --- listeners ------------------------------------------------------------------------------ */
 
-enum qrt_err qrt_listener_adopt(struct qrt_cx *cx, int fd, struct qrt_listener **ret_listener)
+/* A socket over @fd, or the fd is closed. */
+static enum qrt_err adopt(struct qrt_cx *cx, int fd, uint32_t magic, const char *site,
+			  struct qrt__socket **ret_socket)
 {
 	struct qrt_runtime *rt = cx->task->rt;
 	enum qrt_err err = qrt_cx_require(cx, QRT_CAP_NET);
-	struct qrt_listener *listener = err ? NULL : calloc(1, sizeof(*listener));
-	if (!listener) {
-		net_of(rt)->close_fd(rt, fd);
-		return err ? err : QRT_ENOMEM;
-	}
-	err = qrt__socket_open(&listener->socket, rt, fd);
 	if (err) {
-		free(listener);
+		net_of(rt)->close_fd(rt, fd);
 		return err;
 	}
-	*ret_listener = listener;
-	return QRT_OK;
+	return qrt__socket_open(cx, fd, magic, site, ret_socket);
 }
 
-static enum qrt_err adopt_stream(struct qrt_runtime *rt, int fd, const char *peer,
-				 struct qrt_stream **ret_stream)
+enum qrt_err qrt_listener_adopt_at(struct qrt_cx *cx, int fd, const char *site,
+				   struct qrt_listener **ret_listener)
 {
-	struct qrt_stream *stream = calloc(1, sizeof(*stream));
-	if (!stream) {
-		net_of(rt)->close_fd(rt, fd);
-		return QRT_ENOMEM;
+	struct qrt__socket *socket;
+	enum qrt_err err = adopt(cx, fd, QRT__LISTENER_MAGIC, site, &socket);
+	if (!err) {
+		*ret_listener = qrt__handle(socket);
 	}
-	enum qrt_err err = qrt__socket_open(&stream->socket, rt, fd);
-	if (err) {
-		free(stream);
-		return err;
-	}
-	snprintf(stream->peer, sizeof(stream->peer), "%s", peer);
-	*ret_stream = stream;
-	return QRT_OK;
+	return err;
 }
 
-enum qrt_err qrt_accept(struct qrt_cx *cx, struct qrt_listener *listener,
-			struct qrt_stream **ret_stream)
+static enum qrt_err adopt_stream(struct qrt_cx *cx, int fd, const char *peer, const char *site,
+				 struct stream **ret_stream)
 {
-	struct qrt_runtime *rt = cx->task->rt;
-	enum qrt_err err = enter(cx);
+	struct qrt__socket *socket;
+	enum qrt_err err = qrt__socket_open(cx, fd, QRT__STREAM_MAGIC, site, &socket);
+	if (!err) {
+		struct stream *stream = QRT__CONTAINER(socket, struct stream, socket);
+		snprintf(stream->peer, sizeof(stream->peer), "%s", peer);
+		*ret_stream = stream;
+	}
+	return err;
+}
+
+enum qrt_err qrt_accept_at(struct qrt_cx *cx, struct qrt_listener *listener, const char *site,
+			   struct qrt_stream **ret_stream)
+{
+	struct qrt__socket *socket;
+	enum qrt_err err = enter(cx, listener, QRT__LISTENER_MAGIC, &socket);
 	while (!err) {
 		int fd;
 		char peer[PEER_MAX] = "";
-		err = net_of(rt)->accept(&listener->socket, &fd, peer);
+		err = net_of(socket->rt)->accept(socket, &fd, peer);
 		if (!err) {
-			return adopt_stream(rt, fd, peer, ret_stream);
+			struct stream *stream;
+			err = adopt_stream(cx, fd, peer, site, &stream);
+			if (!err) {
+				*ret_stream = qrt__handle(stream);
+			}
+			return err;
 		}
 		if (err == QRT_EAGAIN) {
-			err =
-			    qrt__socket_wait(cx, &listener->socket, QRT__IO_READ, QRT__WAIT_ACCEPT);
+			err = qrt__socket_wait(cx, socket, QRT__IO_READ, QRT__WAIT_ACCEPT);
 		}
 	}
 	return err;
 }
 
+static void close_handle(const void *handle, uint32_t magic)
+{
+	struct qrt__socket *socket = qrt__handle_object(handle, magic);
+	if (socket) {
+		qrt__socket_close(socket);
+	}
+}
+
 void qrt_listener_close(struct qrt_cx *cx, struct qrt_listener **listener)
 {
 	(void)cx;
-	if (*listener) {
-		qrt__socket_close(&(*listener)->socket);
-		*listener = NULL;
-	}
+	close_handle(*listener, QRT__LISTENER_MAGIC);
+	*listener = NULL;
 }
 
 /* --- streams -------------------------------------------------------------------------------- */
 
-enum qrt_err qrt_stream_adopt(struct qrt_cx *cx, int fd, struct qrt_stream **ret_stream)
+enum qrt_err qrt_stream_adopt_at(struct qrt_cx *cx, int fd, const char *site,
+				 struct qrt_stream **ret_stream)
 {
-	enum qrt_err err = qrt_cx_require(cx, QRT_CAP_NET);
-	if (err) {
-		net_of(cx->task->rt)->close_fd(cx->task->rt, fd);
-		return err;
+	struct qrt__socket *socket;
+	enum qrt_err err = adopt(cx, fd, QRT__STREAM_MAGIC, site, &socket);
+	if (!err) {
+		*ret_stream = qrt__handle(socket);
 	}
-	return adopt_stream(cx->task->rt, fd, "", ret_stream);
+	return err;
 }
 
-enum qrt_err qrt_connect(struct qrt_cx *cx, const char *address, uint16_t port,
-			 struct qrt_stream **ret_stream)
+enum qrt_err qrt_stream_give(struct qrt_cx *cx, struct qrt_stream *handle, struct qrt_region *to)
+{
+	struct qrt__socket *socket;
+	enum qrt_err err = qrt__socket_find(cx, handle, QRT__STREAM_MAGIC, &socket);
+	struct qrt__region *region = qrt__region_of(to);
+	if (!err && !region) {
+		err = qrt_fail(cx, QRT_ESTALE, "the region has been closed");
+	}
+	if (!err) {
+		struct qrt_cx there = *cx;
+		there.region = region;
+		err = qrt_duty_give(&socket->duty, &there);
+	}
+	return err;
+}
+
+/* Until the connection is made or refused. */
+static enum qrt_err connected(struct qrt_cx *cx, struct qrt__socket *socket)
+{
+	enum qrt_err err = qrt__socket_wait(cx, socket, QRT__IO_WRITE, QRT__WAIT_CONNECT);
+	return err ? err : net_of(socket->rt)->connect_result(socket);
+}
+
+enum qrt_err qrt_connect_at(struct qrt_cx *cx, const char *address, uint16_t port, const char *site,
+			    struct qrt_stream **ret_stream)
 {
 	struct qrt_runtime *rt = cx->task->rt;
-	enum qrt_err err = enter(cx);
+	enum qrt_err err = qrt_cx_require(cx, QRT_CAP_NET);
+	if (!err) {
+		err = qrt__suspending(cx);
+	}
 	if (err) {
 		return err;
 	}
@@ -255,30 +356,28 @@ enum qrt_err qrt_connect(struct qrt_cx *cx, const char *address, uint16_t port,
 	}
 	char peer[PEER_MAX];
 	snprintf(peer, sizeof(peer), "%s:%u", address, port);
-	struct qrt_stream *stream;
-	err = adopt_stream(rt, fd, peer, &stream);
+	struct stream *stream;
+	err = adopt_stream(cx, fd, peer, site, &stream);
 	if (err) {
 		return err;
 	}
+	struct qrt_stream *handle = qrt__handle(stream);
 	if (begun == QRT_EAGAIN) {
-		err = qrt__socket_wait(cx, &stream->socket, QRT__IO_WRITE, QRT__WAIT_CONNECT);
-		if (!err) {
-			err = net_of(rt)->connect_result(&stream->socket);
-		}
+		err = connected(cx, &stream->socket);
 	}
 	if (err) {
-		qrt_stream_close(cx, &stream);
+		qrt_stream_close(cx, &handle);
 		return qrt_fail(cx, err, "connect to %s: %s", peer, qrt_err_text(err));
 	}
-	*ret_stream = stream;
+	*ret_stream = handle;
 	return QRT_OK;
 }
 
 enum qrt_err qrt_read(struct qrt_cx *cx, struct qrt_stream *stream, void *buf, size_t n,
 		      size_t *ret_n)
 {
-	struct qrt__socket *socket = &stream->socket;
-	enum qrt_err err = enter(cx);
+	struct qrt__socket *socket;
+	enum qrt_err err = enter(cx, stream, QRT__STREAM_MAGIC, &socket);
 	while (!err) {
 		size_t got;
 		err = socket->dry ? QRT_EAGAIN : net_of(socket->rt)->read(socket, buf, n, &got);
@@ -313,15 +412,17 @@ static size_t skip(struct iovec *iov, size_t n_iov, size_t done)
 enum qrt_err qrt_writev(struct qrt_cx *cx, struct qrt_stream *stream,
 			const struct qrt_slice *slices, size_t n_slices)
 {
-	struct qrt__socket *socket = &stream->socket;
-	QRT_PRE(n_slices <= SLICES_MAX);
+	if (n_slices > SLICES_MAX) {
+		return qrt_fail(cx, QRT_EINVAL, "%zu slices in one write", n_slices);
+	}
 	struct iovec iov[SLICES_MAX];
 	for (size_t i = 0; i < n_slices; i++) {
 		iov[i].iov_base = (void *)(uintptr_t)slices[i].data;
 		iov[i].iov_len = slices[i].len;
 	}
 	size_t at = skip(iov, n_slices, 0);
-	enum qrt_err err = enter(cx);
+	struct qrt__socket *socket;
+	enum qrt_err err = enter(cx, stream, QRT__STREAM_MAGIC, &socket);
 	if (!err && socket->writer) {
 		err = qrt_fail(cx, QRT_EBUSY, "another task writes to this stream");
 	}
@@ -345,20 +446,23 @@ enum qrt_err qrt_write(struct qrt_cx *cx, struct qrt_stream *stream, const void 
 
 enum qrt_err qrt_stream_shutdown(struct qrt_cx *cx, struct qrt_stream *stream)
 {
+	struct qrt__socket *socket;
 	enum qrt_err err = qrt_cx_require(cx, QRT_CAP_NET);
-	return err ? err : net_of(stream->socket.rt)->shutdown(&stream->socket);
+	if (!err) {
+		err = qrt__socket_find(cx, stream, QRT__STREAM_MAGIC, &socket);
+	}
+	return err ? err : net_of(socket->rt)->shutdown(socket);
 }
 
 void qrt_stream_close(struct qrt_cx *cx, struct qrt_stream **stream)
 {
 	(void)cx;
-	if (*stream) {
-		qrt__socket_close(&(*stream)->socket);
-		*stream = NULL;
-	}
+	close_handle(*stream, QRT__STREAM_MAGIC);
+	*stream = NULL;
 }
 
-const char *qrt_stream_peer(const struct qrt_stream *stream)
+const char *qrt_stream_peer(const struct qrt_stream *handle)
 {
-	return stream->peer;
+	const struct stream *stream = qrt__handle_object(handle, QRT__STREAM_MAGIC);
+	return stream ? stream->peer : "";
 }

@@ -165,7 +165,7 @@ QRT_API void qrt_aggregate_fini(struct qrt_aggregate *aggregate);
  * Runs fn(cx, arg) at the end of what @cx belongs to, last one first, however
  * that end comes: with a region's own cx when the region closes, after its
  * children; otherwise when the task ends. A finalizer is not cancelled and
- * may not wait: what suspends says ENOSUSPEND there. One that panics does not
+ * may not wait: what would have to says ENOSUSPEND there. One that panics does not
  * keep the others from running. Errors: ENOMEM (then nothing is registered).
  */
 QRT_API enum qrt_err qrt_defer(struct qrt_cx *cx, qrt_finalizer_fn *fn, void *arg) QRT_MUST_USE;

@@ -15,8 +15,11 @@ extern "C" {
 struct qrt_signals;
 
 /* @signos: @n (1..8) signal numbers. Needs SIGNAL. Errors: EMFILE, EINVAL, ENOMEM. */
-QRT_API enum qrt_err qrt_signal_open(struct qrt_cx *cx, const int *signos, size_t n,
-				     struct qrt_signals **ret_signals) QRT_MUST_USE;
+#define qrt_signal_open(cx, signos, n, ret_signals)                                                \
+	qrt_signal_open_at((cx), (signos), (n), QRT_SITE, (ret_signals))
+QRT_API enum qrt_err qrt_signal_open_at(struct qrt_cx *cx, const int *signos, size_t n,
+					const char *site,
+					struct qrt_signals **ret_signals) QRT_MUST_USE;
 /* The next signal of the set. Suspends. */
 QRT_API enum qrt_err qrt_signal_wait(struct qrt_cx *cx, struct qrt_signals *signals,
 				     int *ret_signo) QRT_MUST_USE;

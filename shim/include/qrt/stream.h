@@ -7,7 +7,7 @@
 #ifndef QRT_STREAM_H
 #define QRT_STREAM_H
 
-#include <qrt/cx.h>
+#include <qrt/region.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -34,20 +34,30 @@ QRT_API enum qrt_err qrt_socket_dup(struct qrt_cx *cx, int fd, int *ret_fd) QRT_
 QRT_API void qrt_socket_close(struct qrt_cx *cx, int fd);
 
 /* Takes over @fd (also closes it on failure). Does not suspend. Errors: ENOMEM, EINVAL. */
-QRT_API enum qrt_err qrt_listener_adopt(struct qrt_cx *cx, int fd,
-					struct qrt_listener **ret_listener) QRT_MUST_USE;
+#define qrt_listener_adopt(cx, fd, ret_listener)                                                   \
+	qrt_listener_adopt_at((cx), (fd), QRT_SITE, (ret_listener))
+QRT_API enum qrt_err qrt_listener_adopt_at(struct qrt_cx *cx, int fd, const char *site,
+					   struct qrt_listener **ret_listener) QRT_MUST_USE;
 /* Suspends. Errors: ECLOSED, EMFILE (nothing was taken; try later), ECANCELED, ETIMEDOUT. */
-QRT_API enum qrt_err qrt_accept(struct qrt_cx *cx, struct qrt_listener *listener,
-				struct qrt_stream **ret_stream) QRT_MUST_USE;
+#define qrt_accept(cx, listener, ret_stream) qrt_accept_at((cx), (listener), QRT_SITE, (ret_stream))
+QRT_API enum qrt_err qrt_accept_at(struct qrt_cx *cx, struct qrt_listener *listener,
+				   const char *site, struct qrt_stream **ret_stream) QRT_MUST_USE;
 /* Who waits in accept gets ECLOSED. Does not suspend; NULL-safe. */
 QRT_API void qrt_listener_close(struct qrt_cx *cx, struct qrt_listener **listener);
 
 /* Takes over the connected @fd (also closes it on failure). Does not suspend. */
-QRT_API enum qrt_err qrt_stream_adopt(struct qrt_cx *cx, int fd,
-				      struct qrt_stream **ret_stream) QRT_MUST_USE;
+#define qrt_stream_adopt(cx, fd, ret_stream) qrt_stream_adopt_at((cx), (fd), QRT_SITE, (ret_stream))
+QRT_API enum qrt_err qrt_stream_adopt_at(struct qrt_cx *cx, int fd, const char *site,
+					 struct qrt_stream **ret_stream) QRT_MUST_USE;
+/* From now on @to answers for the stream, and closes it if nobody else does. Errors: ESTALE,
+ * ELIMIT. */
+QRT_API enum qrt_err qrt_stream_give(struct qrt_cx *cx, struct qrt_stream *stream,
+				     struct qrt_region *to) QRT_MUST_USE;
 /* Connects to a numeric address. Suspends. Errors: ECONNREFUSED, ECONNRESET, EINVAL, EMFILE, ... */
-QRT_API enum qrt_err qrt_connect(struct qrt_cx *cx, const char *address, uint16_t port,
-				 struct qrt_stream **ret_stream) QRT_MUST_USE;
+#define qrt_connect(cx, address, port, ret_stream)                                                 \
+	qrt_connect_at((cx), (address), (port), QRT_SITE, (ret_stream))
+QRT_API enum qrt_err qrt_connect_at(struct qrt_cx *cx, const char *address, uint16_t port,
+				    const char *site, struct qrt_stream **ret_stream) QRT_MUST_USE;
 
 /* At least one byte into @buf. Suspends. Errors: EEOF, ECONNRESET, ECLOSED, ECANCELED, ETIMEDOUT.
  */
