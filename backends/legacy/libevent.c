@@ -4,6 +4,7 @@
  */
 #include "backends/legacy/libevent.h"
 
+#include <errno.h>
 #include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,6 +63,51 @@ static void state_free(struct ev_state *state)
 	free(state);
 }
 
+/* libevent ends the process when a new base finds no descriptors: look for room before. */
+static enum qrt_err room_for_base(void)
+{
+	enum { NEEDED = 3 }; /* epoll, and a pair for signals */
+	int fd[NEEDED];
+	int n = 0;
+	enum qrt_err err = QRT_OK;
+	while (n < NEEDED && !err) {
+		fd[n] = eventfd(0, EFD_CLOEXEC);
+		if (fd[n] < 0) {
+			err = qrt__err_from_errno(errno);
+		} else {
+			n++;
+		}
+	}
+	while (n > 0) {
+		close(fd[--n]);
+	}
+	return err;
+}
+
+/* libevent does not say why it failed: it is short of descriptors only where it opens one. */
+static enum qrt_err fill(struct ev_state *state)
+{
+	state->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (state->wake_fd < 0) {
+		return qrt__err_from_errno(errno);
+	}
+	enum qrt_err err = room_for_base();
+	if (err) {
+		return err;
+	}
+	errno = 0;
+	state->base = event_base_new();
+	if (!state->base) {
+		return errno == EMFILE || errno == ENFILE ? QRT_EMFILE : QRT_ENOMEM;
+	}
+	state->wake = event_new(state->base, state->wake_fd, EV_READ | EV_PERSIST, on_wake, NULL);
+	state->timer = evtimer_new(state->base, on_timer, NULL);
+	if (!state->wake || !state->timer || event_add(state->wake, NULL)) {
+		return QRT_ENOMEM;
+	}
+	return QRT_OK;
+}
+
 static enum qrt_err driver_open(struct qrt_runtime *rt, uint64_t seed, char *ret_detail)
 {
 	(void)seed;
@@ -69,17 +115,12 @@ static enum qrt_err driver_open(struct qrt_runtime *rt, uint64_t seed, char *ret
 	if (!state) {
 		return QRT_ENOMEM;
 	}
-	state->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	state->base = state->wake_fd >= 0 ? event_base_new() : NULL;
-	if (state->base) {
-		state->wake =
-		    event_new(state->base, state->wake_fd, EV_READ | EV_PERSIST, on_wake, NULL);
-		state->timer = evtimer_new(state->base, on_timer, NULL);
-	}
-	if (!state->wake || !state->timer || event_add(state->wake, NULL)) {
-		snprintf(ret_detail, QRT__DETAIL_MAX, "libevent: no event base (descriptors?)");
+	enum qrt_err err = fill(state);
+	if (err) {
+		snprintf(ret_detail, QRT__DETAIL_MAX, "libevent: no event base: %s",
+			 qrt_err_text(err));
 		state_free(state);
-		return QRT_EMFILE;
+		return err;
 	}
 	rt->driver_state = state;
 	return QRT_OK;
@@ -102,7 +143,11 @@ static void driver_poll(struct qrt_runtime *rt, int64_t timeout_ns)
 		/* Rounded up to a whole microsecond: early would mean turning in vain. */
 		int64_t us = (timeout_ns - 1) / 1000 + 1;
 		struct timeval tv = {.tv_sec = us / 1000000, .tv_usec = us % 1000000};
-		evtimer_add(state->timer, &tv);
+		if (evtimer_add(state->timer, &tv)) {
+			/* No memory for it: rather turn in vain than sleep for ever. */
+			event_base_loop(state->base, EVLOOP_NONBLOCK);
+			return;
+		}
 	}
 	event_base_loop(state->base, EVLOOP_ONCE);
 	evtimer_del(state->timer);
@@ -121,6 +166,12 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 	struct qrt__watch *watch = arg;
 	watch->ready(watch,
 		     (what & EV_READ ? QRT__IO_READ : 0u) | (what & EV_WRITE ? QRT__IO_WRITE : 0u));
+}
+
+static void set_event(struct event *event, bool on)
+{
+	int code = on ? event_add(event, NULL) : event_del(event);
+	QRT_ASSERT(code == 0);
 }
 
 static void watch_free(struct ev_watch *self)
@@ -143,18 +194,17 @@ static enum qrt_err watch_open(struct qrt__watch *watch)
 	}
 	self->read = event_new(state->base, watch->fd, EV_READ | EV_PERSIST, on_event, watch);
 	self->write = event_new(state->base, watch->fd, EV_WRITE | EV_PERSIST, on_event, watch);
-	if (!self->read || !self->write) {
+	/*
+	 * Adding is where libevent makes room for the descriptor, and keeps it. Done
+	 * once here, where a shortage is an error of the open, arming cannot run into one.
+	 */
+	if (!self->read || !self->write || event_add(self->read, NULL)) {
 		watch_free(self);
 		return QRT_ENOMEM;
 	}
+	set_event(self->read, false);
 	watch->impl = self;
 	return QRT_OK;
-}
-
-static void set_event(struct event *event, bool on)
-{
-	int code = on ? event_add(event, NULL) : event_del(event);
-	QRT_ASSERT(code == 0);
 }
 
 static void watch_arm(struct qrt__watch *watch, unsigned io)

@@ -5,8 +5,10 @@
  */
 #include "backends/region/libuv.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "backends/posix_clock.h"
@@ -44,6 +46,18 @@ static void on_timer(uv_timer_t *timer)
 	uv_stop(timer->loop);
 }
 
+/*
+ * libuv (1.44) forgets its epoll descriptor when a later step of the init
+ * fails. Where it has closed it after all, the number is no descriptor any more.
+ */
+static void close_left_open(const uv_loop_t *loop)
+{
+	int fd = uv_backend_fd(loop);
+	if (fd > 0 && fcntl(fd, F_GETFD) >= 0) {
+		close(fd);
+	}
+}
+
 static enum qrt_err driver_open(struct qrt_runtime *rt, uint64_t seed, char *ret_detail)
 {
 	(void)seed;
@@ -52,7 +66,9 @@ static enum qrt_err driver_open(struct qrt_runtime *rt, uint64_t seed, char *ret
 		return QRT_ENOMEM;
 	}
 	int code = uv_loop_init(&state->loop);
-	if (!code) {
+	if (code) {
+		close_left_open(&state->loop);
+	} else {
 		code = uv_async_init(&state->loop, &state->wake, on_wake);
 		if (code) {
 			uv_loop_close(&state->loop);

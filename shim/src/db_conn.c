@@ -146,12 +146,14 @@ void qrt__db_conn_close(struct qrt_db_conn *conn)
 	conn->native = NULL;
 }
 
-static void rollback(struct qrt_db_conn *conn)
+static enum qrt_err rollback(struct qrt_db_conn *conn)
 {
+	enum qrt_err err = QRT_OK;
 	if (conn->engine->in_transaction(conn->native)) {
-		conn->engine->rollback(conn->native);
+		err = conn->engine->rollback(conn->native);
 	}
 	conn->in_transaction = false;
+	return err;
 }
 
 static enum qrt_err begin(struct qrt_db_conn *conn, bool write)
@@ -161,9 +163,11 @@ static enum qrt_err begin(struct qrt_db_conn *conn, bool write)
 		return err;
 	}
 	/* A rollback that failed (no memory, no disk) is tried again before anything else runs. */
-	rollback(conn);
+	err = rollback(conn);
 	if (conn->engine->in_transaction(conn->native)) {
-		return qrt_db_fail(conn, QRT_EIO, "cannot roll back the transaction before");
+		err = err ? err : QRT_EIO;
+		return qrt_db_fail(conn, err, "cannot roll back the transaction before: %s",
+				   qrt_err_text(err));
 	}
 	err = conn->engine->begin(conn->native, write);
 	conn->in_transaction = !err;
@@ -220,7 +224,8 @@ enum qrt_err qrt__db_conn_run(struct qrt_db_conn *conn, struct qrt_job *job,
 	} else if (!err) {
 		fate = QRT__DB_DONE;
 	}
-	rollback(conn); /* of a read: only lets go of its snapshot */
+	/* Of a read: only lets go of its snapshot. */
+	QRT_IGNORE(rollback(conn), "what is left is rolled back before the next job");
 	*ret_fate = fate;
 	return report(conn, job, err);
 }

@@ -43,7 +43,7 @@ struct qrt__db_engine {
 	/* Waits up to busy_ms. Failed and no longer in a transaction: the outcome is not known. */
 	enum qrt_err (*commit)(void *native);
 	/* Leaves the transaction; no statement is running. */
-	void (*rollback)(void *native);
+	enum qrt_err (*rollback)(void *native);
 	/* An engine may have rolled back by itself after an error: this tells. */
 	bool (*in_transaction)(void *native);
 

@@ -343,10 +343,11 @@ static enum qrt_err sqlite_commit(void *native)
 	return code == SQLITE_OK ? QRT_OK : failed(self, code);
 }
 
-static void sqlite_rollback(void *native)
+static enum qrt_err sqlite_rollback(void *native)
 {
 	struct sqlite_conn *self = native;
-	(void)run_own(self, self->rollback); /* in_transaction tells whether it worked */
+	/* Without a detail: that is the job's, whose error comes first. */
+	return err_from_sqlite(run_own(self, self->rollback), 0);
 }
 
 /* --- statements ----------------------------------------------------------------------------- */
