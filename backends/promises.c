@@ -20,8 +20,21 @@
 	  "the current wait of a parked task, once")                                               \
 	X("fail-fast", "the first failure cancels the siblings", "those that wait right then",     \
 	  "yes", "yes", "those that wait right then")                                              \
-	X("masks", "finalizers run undisturbed by cancel and deadline", "yes", "yes", "yes",       \
+	X("cancel-remembered", "every checkpoint refuses until the cancelled task ends", "no",     \
+	  "yes", "yes", "no")                                                                      \
+	X("cleanup-bounded", "who does not end within the cleanup budget is forced to", "no",      \
+	  "yes", "yes", "no")                                                                      \
+	X("masks", "masks and commit sections hold off a cancel", "yes, without bound",            \
+	  "yes, within a budget", "yes, within a budget", "yes, without bound")                    \
+	X("finalizers", "finalizers run undisturbed by cancel and deadline", "yes", "yes", "yes",  \
 	  "yes")                                                                                   \
+	X("budgets", "what a budget bounds", "deadline, priority",                                 \
+	  "deadline, polls, cost, priority", "deadline, polls, cost, priority",                    \
+	  "deadline, priority")                                                                    \
+	X("region-deadline", "what a region's own deadline ends", "the waits through its cx",      \
+	  "whatever is in it", "whatever is in it", "the waits through its cx")                    \
+	X("ledger", "a region closes over no open duty, a leak names its site", "counted only",    \
+	  "yes", "yes", "counted only")                                                            \
 	X("bounded-shutdown", "shutdown ends within its grace and names stragglers",               \
 	  "best effort", "yes", "yes", "best effort")                                              \
 	X("http-server", "who parses HTTP", "libevent's evhttp", "qrt over streams (llhttp)",      \

@@ -1,6 +1,7 @@
 /*
  * What the lab says when nothing can happen any more: every task, where it was
- * spawned, what it waits for and since when, in the tree of regions.
+ * spawned, what it waits for and since when, in the tree of regions; then who
+ * waits for each other.
  */
 #include "backends/lab/lab.h"
 
@@ -13,27 +14,10 @@ static void print_time(int64_t ns)
 
 static void print_object(const struct qrt__wait *wait)
 {
-	if (!wait->object) {
-		return;
-	}
-	switch (wait->kind) {
-	case QRT__WAIT_ACCEPT:
-	case QRT__WAIT_CONNECT:
-	case QRT__WAIT_READ:
-	case QRT__WAIT_WRITE:
-	case QRT__WAIT_SIGNAL:
-		fprintf(stderr, " on descriptor %d",
-			((const struct qrt__socket *)wait->object)->fd);
-		break;
-	case QRT__WAIT_JOIN:
-		fprintf(stderr, " of %s", ((const struct qrt__region *)wait->object)->name);
-		break;
-	case QRT__WAIT_LANE:
-	case QRT__WAIT_CALL:
-		fprintf(stderr, " %s", (const char *)wait->object);
-		break;
-	default:
-		break; /* the kind says it all */
+	char object[QRT__WAIT_OBJECT_SIZE];
+	qrt__wait_object(wait, object, sizeof(object));
+	if (object[0]) {
+		fprintf(stderr, " %s %s", wait->kind == QRT__WAIT_JOIN ? "of" : "on", object);
 	}
 }
 
@@ -52,15 +36,33 @@ static void print_task(const struct qrt_task *task, int depth)
 	fprintf(stderr, "\n");
 }
 
-static void print_region(const struct qrt__region *region, int depth)
+/* Without recursion, as regions may be nested deeper than a stack. */
+static void print_regions(const struct qrt__region *root)
 {
-	fprintf(stderr, "qrt: %*sregion %s (%s)\n", depth, "", region->name,
-		qrt__region_state_name(region->state));
-	QRT__LIST_EACH(node, &region->tasks) {
-		print_task(QRT__CONTAINER(node, struct qrt_task, in_home), depth + 2);
+	int depth = 2;
+	for (const struct qrt__region *at = root, *next; at; at = next) {
+		fprintf(stderr, "qrt: %*sregion %s (%s)\n", depth, "", at->name,
+			qrt__region_state_name(at->state));
+		QRT__LIST_EACH(node, &at->tasks) {
+			print_task(QRT__CONTAINER(node, struct qrt_task, in_home), depth + 2);
+		}
+		next = qrt__next_region(at);
+		for (const struct qrt__region *up = at; next && up != next->parent;
+		     up = up->parent) {
+			depth -= 2;
+		}
+		depth += 2;
 	}
-	QRT__LIST_EACH(node, &region->children) {
-		print_region(QRT__CONTAINER(node, struct qrt__region, in_parent), depth + 2);
+}
+
+/* Who waits for whom in a circle, if that is why. */
+static void print_cycles(struct qrt_runtime *rt)
+{
+	static char text[16384]; /* the process is about to end, maybe for lack of memory */
+	size_t n = qrt__dump_deadlocks(rt, text, sizeof(text));
+	fprintf(stderr, "qrt: %zu wait%s in a circle\n", n, n == 1 ? "" : "s");
+	if (text[0]) {
+		fprintf(stderr, "%s\n", text);
 	}
 }
 
@@ -70,7 +72,8 @@ void qrt__lab_deadlock(struct qrt__lab *lab)
 		(unsigned long long)lab->seed);
 	print_time(lab->now_ns);
 	fprintf(stderr, "\n");
-	print_region(lab->rt->root, 2);
+	print_regions(lab->rt->root);
+	print_cycles(lab->rt);
 	qrt__assert_failed("progress", "deadlock in the lab: nothing can happen any more",
 			   QRT_SITE);
 }

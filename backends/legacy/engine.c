@@ -25,7 +25,8 @@ static void cancel_region(struct qrt__region *region, const struct qrt_cancel_in
 	QRT_IGNORE(qrt__cancel_request(&region->cancel, request), "it is told again each time");
 	QRT__COUNT(rt->cancels, 1);
 	QRT__COUNT(rt->cancels_by[request->kind], 1);
-	qrt__trace(rt, QRT__TRACE_CANCEL, request->kind, region->next_index);
+	qrt__trace_named(rt, QRT__TRACE_CANCEL, request->kind, region->next_index, region->name,
+			 request->reason);
 	QRT__LIST_EACH(node, &region->tasks) {
 		fail_wait_once(QRT__CONTAINER(node, struct qrt_task, in_home));
 	}
@@ -36,6 +37,8 @@ static void cancel_task(struct qrt_task *task, const struct qrt_cancel_info *req
 	QRT_IGNORE(qrt__cancel_request(&task->cancel, request), "it is told again each time");
 	QRT__COUNT(task->rt->cancels, 1);
 	QRT__COUNT(task->rt->cancels_by[request->kind], 1);
+	qrt__trace_named(task->rt, QRT__TRACE_CANCEL_TASK, request->kind, task->id, task->name,
+			 request->reason);
 	fail_wait_once(task);
 }
 

@@ -753,6 +753,7 @@ static void stop_accepting(void *arg)
 
 static enum qrt_err serve(struct qrt_cx *cx, void *arg)
 {
+	QRT__ANCHORED(cx);
 	struct ev_server *server = arg;
 	const struct qrt_region_options opts = {.name = "http server", .policy = QRT_COLLECT};
 	enum qrt_err err = qrt_region_open_with(cx, &opts, &server->region);

@@ -30,10 +30,11 @@ static void cancel_region(struct qrt__region *region, const struct qrt_cancel_in
 		return;
 	}
 	count(rt, request->kind);
-	qrt__trace(rt, QRT__TRACE_CANCEL, request->kind, region->next_index);
+	qrt__trace_named(rt, QRT__TRACE_CANCEL, request->kind, region->next_index, region->name,
+			 request->reason);
 	qrt__cancel_watch_region(region);
-	/* The opener works in the region too, as long as it is its innermost one. */
-	if (region->opener && region->opener->top == region) {
+	/* The opener works in the region too; in an inner one only a mask may have to be timed. */
+	if (region->opener) {
 		qrt__cancel_deliver(region->opener);
 	}
 	QRT__LIST_EACH(node, &region->tasks) {
@@ -54,6 +55,8 @@ static void cancel_task(struct qrt_task *task, const struct qrt_cancel_info *req
 		return;
 	}
 	count(task->rt, request->kind);
+	qrt__trace_named(task->rt, QRT__TRACE_CANCEL_TASK, request->kind, task->id, task->name,
+			 request->reason);
 	qrt__cancel_watch_task(task);
 	for (struct qrt__region *region = task->top; region; region = region->outer) {
 		if (qrt__cancel_enters(region)) {

@@ -40,8 +40,8 @@ static int take_keys(struct qy_cli *cli, struct qy_keys *ret_keys)
 
 static int run_host(struct qy_host *host)
 {
-	const struct qrt_runtime_options options = {.backend = qy_cli_place_own(),
-						    .name = "supervisor"};
+	const struct qrt_runtime_options options = {
+	    .backend = qy_cli_place_own(), .name = "supervisor", .on_stall = qy_host_stalled};
 	char detail[256] = "";
 	enum qrt_err err = qrt_runtime_open(&options, detail, &host->supervisor);
 

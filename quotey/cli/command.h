@@ -114,6 +114,7 @@ int qy_cmd_runtime_set(struct qy_cli *cli);
 int qy_cmd_runtime_rollback(struct qy_cli *cli);
 int qy_cmd_runtime_history(struct qy_cli *cli);
 int qy_cmd_runtime_promises(struct qy_cli *cli);
+int qy_cmd_runtime_trace(struct qy_cli *cli);
 int qy_cmd_config(struct qy_cli *cli);
 
 #endif

@@ -123,6 +123,7 @@ int qy_cli_ask(struct qy_cli *cli, const struct qy_cli_question *question,
 {
 	struct qrt_control_target target = {
 	    .timeout_ms = question->is_change ? CHANGE_TIMEOUT_MS : READ_TIMEOUT_MS,
+	    .body_max = question->text_max,
 	};
 	struct qy_cli_answer answer = {0};
 	struct qy_doc_error error;
@@ -144,6 +145,10 @@ int qy_cli_ask(struct qy_cli *cli, const struct qy_cli_question *question,
 	qy_keys_fini(&keys);
 	if (code != 0 || err) {
 		return code != 0 ? code : no_answer(cli, &place, err);
+	}
+	if (question->text_max > 0 && answer.status == 200) {
+		*ret_answer = answer;
+		return 0;
 	}
 	if (!qy_doc_parse(answer.text, strlen(answer.text), &answer.doc, &error)) {
 		code = qy_cli_fail(cli, QY_CLI_RUNTIME, "%s: the answer is no JSON: %s",

@@ -14,12 +14,13 @@ struct qy_cli_question {
 	const char *body;    /* JSON, or NULL */
 	const char *control; /* "http://127.0.0.1:8080"; NULL: as configured */
 	bool is_change;	     /* needs the token, and may take as long as a move */
+	size_t text_max; /* not 0: the answer is text of at most so many bytes, not to be read */
 };
 
 struct qy_cli_answer {
 	int status;
 	char *text;	    /* malloc'd */
-	struct qy_doc *doc; /* of the text */
+	struct qy_doc *doc; /* of the text; NULL for a good answer that is not to be read */
 };
 
 /*

@@ -73,6 +73,8 @@ enum qrt_err qy_host_dump(struct qrt_cx *cx, void *arg);
 /* The same for the runtimes of components only, from the supervisor's own thread, within @wait_ns
  * each. */
 void qy_host_dump_components(const struct qy_host *host, int64_t wait_ns);
+/* A task keeps a loop to itself: one line on stderr. The on_stall of every runtime. */
+void qy_host_stalled(void *arg, const struct qrt_stall *stall);
 
 /*
  * host_stop.c. A task: lets go of everything that was opened, however much that is, and closes the

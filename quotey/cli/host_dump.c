@@ -15,10 +15,9 @@ static void print_wedged(const struct qrt_runtime *rt)
 	const char *site = NULL;
 	int64_t busy_ns = qrt_runtime_busy(rt, &task, &site);
 
-	fprintf(stderr,
-		"{\"runtime\":\"%s\",\"busy_ms\":%" PRId64 ",\"task\":\"%s\",\"site\":\"%s\"}\n",
-		qrt_runtime_name(rt), busy_ns / QRT_MS, task != NULL ? task : "",
-		site != NULL ? site : "");
+	fprintf(stderr, "runtime %s does not answer; busy_ms=%" PRId64 " task=%s spawned_at=%s\n",
+		qrt_runtime_name(rt), busy_ns / QRT_MS, task != NULL ? task : "?",
+		site != NULL ? site : "?");
 }
 
 /* The runtimes from number @first on. False: there is no memory for it. */
@@ -30,9 +29,11 @@ static bool print_dumps(const struct qy_host *host, size_t first, int64_t wait_n
 		return false;
 	}
 	for (size_t i = first; i < host->n_runtimes; i++) {
-		enum qrt_err err = qrt_runtime_dump(host->runtimes[i], wait_ns, text, DUMP_SIZE);
+		enum qrt_err err =
+		    qrt_runtime_dump_text(host->runtimes[i], wait_ns, text, DUMP_SIZE);
 
-		if (err == QRT_OK) {
+		/* A dump that was cut says so itself. */
+		if (err == QRT_OK || err == QRT_ELIMIT) {
 			fprintf(stderr, "%s\n", text);
 		} else if (err != QRT_ECLOSED) {
 			print_wedged(host->runtimes[i]);
@@ -40,6 +41,23 @@ static bool print_dumps(const struct qy_host *host, size_t first, int64_t wait_n
 	}
 	free(text);
 	return true;
+}
+
+/* On a thread of the runtime's own. */
+void qy_host_stalled(void *arg, const struct qrt_stall *stall)
+{
+	(void)arg;
+	if (stall->task != NULL) {
+		fprintf(stderr,
+			"quotey start: runtime %s: task %s, spawned at %s, has kept the loop for"
+			" %" PRId64 " ms\n",
+			stall->runtime, stall->task, stall->site, stall->held_ns / QRT_MS);
+	} else {
+		fprintf(stderr,
+			"quotey start: runtime %s: its own work has kept the loop for %" PRId64
+			" ms\n",
+			stall->runtime, stall->held_ns / QRT_MS);
+	}
 }
 
 void qy_host_dump_components(const struct qy_host *host, int64_t wait_ns)

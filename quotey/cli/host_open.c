@@ -97,7 +97,8 @@ static int open_runtimes(struct qy_host *host)
 
 	for (size_t i = 0; i < n; i++) {
 		const struct qrt_runtime_options options = {.backend = places[i]->backend,
-							    .name = places[i]->loop};
+							    .name = places[i]->loop,
+							    .on_stall = qy_host_stalled};
 		struct qrt_runtime **rt = &host->runtimes[host->n_runtimes];
 		char detail[256] = "";
 		enum qrt_err err = qrt_runtime_open(&options, detail, rt);

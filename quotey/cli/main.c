@@ -58,6 +58,11 @@ static const struct qy_cli_command commands[] = {
      qy_cmd_runtime_history},
     {"runtime promises", "", "show what each backend of this build promises", "", QY_CLI_NO_CONFIG,
      qy_cmd_runtime_promises},
+    {"runtime trace", "[--secs N] [--events N] [--control URL]",
+     "record what the runtimes do, as JSON that Perfetto opens",
+     "--secs    how long, 1 unless told otherwise, at most 20\n"
+     "--events  steps kept per runtime, the last ones; 50000 unless told otherwise\n",
+     0, qy_cmd_runtime_trace},
     {"config", "", "show the configuration in force and where each value comes from", "", 0,
      qy_cmd_config},
     {"version", "", "print the version", "", QY_CLI_NO_CONFIG, cmd_version},

@@ -19,5 +19,7 @@ qrt_control_handler_fn qy_control_set;
 qrt_control_handler_fn qy_control_rollback;
 /* control_regions.c */
 qrt_control_handler_fn qy_control_regions;
+/* control_trace.c */
+qrt_control_handler_fn qy_control_trace;
 
 #endif

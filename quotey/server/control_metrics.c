@@ -5,6 +5,7 @@
 #include "quotey/server/control_handlers.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -15,9 +16,11 @@
 struct runtime_metric {
 	const char *name, *type, *help;
 	size_t offset; /* of a uint64_t in struct qrt_audit */
+	bool is_ns;    /* there; told in seconds */
 };
 
-#define AUDIT(member) offsetof(struct qrt_audit, member)
+#define AUDIT(member) offsetof(struct qrt_audit, member), false
+#define AUDIT_NS(member) offsetof(struct qrt_audit, member), true
 
 static const struct runtime_metric runtime_metrics[] = {
     {"quotey_regions_live", "gauge", "Regions that are open now.", AUDIT(regions_live)},
@@ -37,7 +40,23 @@ static const struct runtime_metric runtime_metrics[] = {
     {"quotey_panics_total", "counter", "Tasks that panicked.", AUDIT(panics)},
     {"quotey_not_capable_total", "counter", "Calls refused for a missing capability.",
      AUDIT(not_capable)},
+    {"quotey_duties_live", "gauge", "Permits, leases and the like that are not settled.",
+     AUDIT(duties_live)},
+    {"quotey_duties_made_total", "counter", "Permits, leases and the like made.",
+     AUDIT(duties_made)},
+    {"quotey_leaks_total", "counter", "Duties that nobody settled.", AUDIT(leaks)},
+    {"quotey_budgets_spent_total", "counter", "Tasks and regions that ran out of budget.",
+     AUDIT(budgets_spent)},
+    {"quotey_restarts_total", "counter", "Supervised tasks started again.", AUDIT(restarts)},
     {"quotey_loop_turns_total", "counter", "Turns of the loop.", AUDIT(turns)},
+    {"quotey_loop_ready", "gauge", "Tasks that were ready in the last turn of the loop.",
+     AUDIT(ready)},
+    {"quotey_loop_lag_seconds", "gauge", "How long the last turn of the loop took.",
+     AUDIT_NS(lag_ns)},
+    {"quotey_loop_lag_max_seconds", "gauge", "How long the longest turn of the loop took.",
+     AUDIT_NS(lag_max_ns)},
+    {"quotey_loop_stalls_total", "counter", "Times that a task kept the loop to itself.",
+     AUDIT(stalls)},
 };
 
 static void describe(struct qy_buffer *out, const char *name, const char *type, const char *help)
@@ -68,37 +87,55 @@ static void put_escaped(struct qy_buffer *out, const char *text)
 	}
 }
 
+#define LABELS_MAX 3
+
 struct label {
-	const char *name, *value; /* name NULL: none */
+	const char *name, *value; /* name NULL: no more of them */
 };
 
-static void sample_start(struct qy_buffer *out, const char *name, struct label a, struct label b)
+static void sample_start(struct qy_buffer *out, const char *name,
+			 const struct label labels[LABELS_MAX])
 {
+	size_t i;
+
 	qy_buffer_text(out, name);
-	qy_buffer_text(out, "{");
-	qy_buffer_text(out, a.name);
-	qy_buffer_text(out, "=\"");
-	put_escaped(out, a.value);
-	if (b.name != NULL) {
-		qy_buffer_text(out, "\",");
-		qy_buffer_text(out, b.name);
+	for (i = 0; i < LABELS_MAX && labels[i].name != NULL; i++) {
+		qy_buffer_text(out, i == 0 ? "{" : ",");
+		qy_buffer_text(out, labels[i].name);
 		qy_buffer_text(out, "=\"");
-		put_escaped(out, b.value);
+		put_escaped(out, labels[i].value);
+		qy_buffer_text(out, "\"");
 	}
-	qy_buffer_text(out, "\"} ");
+	qy_buffer_text(out, "} ");
 }
 
-static void sample(struct qy_buffer *out, const char *name, struct label a, struct label b,
+static void sample(struct qy_buffer *out, const char *name, const struct label labels[LABELS_MAX],
 		   uint64_t value)
 {
 	char number[32];
 
-	sample_start(out, name, a, b);
+	sample_start(out, name, labels);
 	snprintf(number, sizeof(number), "%" PRIu64 "\n", value);
 	qy_buffer_text(out, number);
 }
 
-static const struct label no_label = {NULL, NULL};
+static void sample_ns(struct qy_buffer *out, const char *name,
+		      const struct label labels[LABELS_MAX], uint64_t ns)
+{
+	char number[48];
+	uint64_t us = ns / 1000;
+
+	sample_start(out, name, labels);
+	snprintf(number, sizeof(number), "%" PRIu64 ".%06" PRIu64 "\n", us / 1000000, us % 1000000);
+	qy_buffer_text(out, number);
+}
+
+/* The labels of everything that a runtime has. */
+#define OF_RUNTIME(rt)                                                                             \
+	{"runtime", qrt_runtime_name(rt)},                                                         \
+	{                                                                                          \
+		"backend", qrt_runtime_backend(rt)                                                 \
+	}
 
 static void put_requests(struct qy_buffer *out, const struct qy_server_counters *counters)
 {
@@ -108,7 +145,9 @@ static void put_requests(struct qy_buffer *out, const struct qy_server_counters 
 
 	describe(out, name, "counter", "API requests answered, by class of status.");
 	for (i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
-		sample(out, name, (struct label){"class", classes[i]}, no_label,
+		const struct label labels[LABELS_MAX] = {{"class", classes[i]}};
+
+		sample(out, name, labels,
 		       atomic_load_explicit(&counters->by_class[i + 2], memory_order_relaxed));
 	}
 }
@@ -128,12 +167,37 @@ static void put_runtimes(struct qy_buffer *out, const struct qy_control_env *env
 
 		describe(out, metric->name, metric->type, metric->help);
 		for (j = 0; j < env->n_runtimes; j++) {
-			const struct qrt_runtime *rt = env->runtimes[j];
+			const struct label labels[LABELS_MAX] = {OF_RUNTIME(env->runtimes[j])};
+			uint64_t value;
 
-			qrt_runtime_audit(rt, &audit);
-			sample(out, metric->name, (struct label){"runtime", qrt_runtime_name(rt)},
-			       (struct label){"backend", qrt_runtime_backend(rt)},
-			       audit_value(&audit, metric->offset));
+			qrt_runtime_audit(env->runtimes[j], &audit);
+			value = audit_value(&audit, metric->offset);
+			if (metric->is_ns) {
+				sample_ns(out, metric->name, labels, value);
+			} else {
+				sample(out, metric->name, labels, value);
+			}
+		}
+	}
+}
+
+static void put_cancels(struct qy_buffer *out, const struct qy_control_env *env)
+{
+	static const char name[] = "quotey_cancels_by_kind_total";
+	struct qrt_audit audit;
+	size_t i, kind;
+
+	describe(out, name, "counter", "Tasks and regions asked to end, by kind of cancel.");
+	for (i = 0; i < env->n_runtimes; i++) {
+		const struct qrt_runtime *rt = env->runtimes[i];
+
+		qrt_runtime_audit(rt, &audit);
+		for (kind = 0; kind < sizeof(audit.cancels_by) / sizeof(audit.cancels_by[0]);
+		     kind++) {
+			const struct label labels[LABELS_MAX] = {
+			    OF_RUNTIME(rt), {"kind", qrt_cancel_name((enum qrt_cancel_kind)kind)}};
+
+			sample(out, name, labels, audit.cancels_by[kind]);
 		}
 	}
 }
@@ -141,20 +205,14 @@ static void put_runtimes(struct qy_buffer *out, const struct qy_control_env *env
 static void put_busy(struct qy_buffer *out, const struct qy_control_env *env)
 {
 	static const char name[] = "quotey_loop_busy_seconds";
-	const char *task = NULL, *site = NULL;
-	char number[32];
 	size_t i;
 
 	describe(out, name, "gauge", "For how long the loop has not been back to its poll.");
 	for (i = 0; i < env->n_runtimes; i++) {
 		const struct qrt_runtime *rt = env->runtimes[i];
-		int64_t busy_us = qrt_runtime_busy(rt, &task, &site) / 1000;
+		const struct label labels[LABELS_MAX] = {OF_RUNTIME(rt)};
 
-		sample_start(out, name, (struct label){"runtime", qrt_runtime_name(rt)},
-			     (struct label){"backend", qrt_runtime_backend(rt)});
-		snprintf(number, sizeof(number), "%" PRId64 ".%06" PRId64 "\n", busy_us / 1000000,
-			 busy_us % 1000000);
-		qy_buffer_text(out, number);
+		sample_ns(out, name, labels, (uint64_t)qrt_runtime_busy(rt, NULL, NULL));
 	}
 }
 
@@ -164,20 +222,22 @@ static void put_components(struct qy_buffer *out, const struct qrt_stage *stages
 
 	describe(out, "quotey_component_backend", "gauge", "1 for the backend of the component.");
 	for (i = 0; i < count; i++) {
-		sample(out, "quotey_component_backend",
-		       (struct label){"component", stages[i].component},
-		       (struct label){"backend", stages[i].backend}, 1);
+		const struct label labels[LABELS_MAX] = {{"component", stages[i].component},
+							 {"backend", stages[i].backend}};
+
+		sample(out, "quotey_component_backend", labels, 1);
 	}
 	describe(out, "quotey_component_in_flight", "gauge", "Work under way in the component.");
 	for (i = 0; i < count; i++) {
-		sample(out, "quotey_component_in_flight",
-		       (struct label){"component", stages[i].component}, no_label,
-		       stages[i].in_flight);
+		const struct label labels[LABELS_MAX] = {{"component", stages[i].component}};
+
+		sample(out, "quotey_component_in_flight", labels, stages[i].in_flight);
 	}
 	describe(out, "quotey_component_moves_total", "counter", "Moves of the component.");
 	for (i = 0; i < count; i++) {
-		sample(out, "quotey_component_moves_total",
-		       (struct label){"component", stages[i].component}, no_label, stages[i].moves);
+		const struct label labels[LABELS_MAX] = {{"component", stages[i].component}};
+
+		sample(out, "quotey_component_moves_total", labels, stages[i].moves);
 	}
 }
 
@@ -196,6 +256,7 @@ void qy_control_metrics(void *app, const struct qrt_control_request *req,
 	}
 	put_components(&out, stages, count);
 	put_runtimes(&out, env);
+	put_cancels(&out, env);
 	put_busy(&out, env);
 	qy_control_reply_buffer(reply, 200, "text/plain; version=0.0.4; charset=utf-8", &out);
 }

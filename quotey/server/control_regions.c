@@ -5,7 +5,6 @@
 #include "quotey/server/control_handlers.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "quotey/server/control_reply.h"
 
@@ -63,7 +62,7 @@ static void add_failed(struct qy_buffer *out, const struct qrt_runtime *rt, enum
 }
 
 /*
- * A dump that fits; one that was cut would not be JSON. ELIMIT: larger than DUMP_MAX. The caller
+ * A whole dump, or, of what is larger than DUMP_MAX, one that says that it was cut. The caller
  * frees *ret_text.
  */
 static enum qrt_err dump(struct qrt_runtime *rt, char **ret_text)
@@ -79,16 +78,13 @@ static enum qrt_err dump(struct qrt_runtime *rt, char **ret_text)
 		}
 		text[0] = '\0';
 		err = qrt_runtime_dump(rt, DUMP_WAIT_NS, text, size);
-		if (!err && strlen(text) < size - 1) {
+		if (!err || (err == QRT_ELIMIT && size >= DUMP_MAX)) {
 			*ret_text = text;
 			return QRT_OK;
 		}
 		free(text);
-		if (err) {
+		if (err != QRT_ELIMIT) {
 			return err;
-		}
-		if (size >= DUMP_MAX) {
-			return QRT_ELIMIT;
 		}
 		size *= 4;
 	}

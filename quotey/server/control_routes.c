@@ -13,6 +13,7 @@ const struct qrt_control_route qy_control_routes[] = {
     {"GET", "/runtime/history", QRT_CONTROL_READ, qy_control_history},
     {"POST", "/runtime/rollback", QRT_CONTROL_CHANGE, qy_control_rollback},
     {"POST", "/runtime/set", QRT_CONTROL_CHANGE, qy_control_set},
+    {"POST", "/runtime/trace", QRT_CONTROL_CHANGE, qy_control_trace},
 };
 
 const size_t qy_control_route_count = sizeof(qy_control_routes) / sizeof(qy_control_routes[0]);

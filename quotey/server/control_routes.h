@@ -22,6 +22,7 @@ struct qy_control_env {
 	struct qrt_port *db;
 	const struct qy_server_counters *counters; /* may be NULL */
 	_Atomic bool draining;			   /* readiness says so from then on */
+	_Atomic bool is_recording;		   /* control_trace.c */
 	int64_t stuck_after_ns;			   /* a loop busy for so long is not live; 0: 5 s */
 };
 

@@ -76,6 +76,33 @@ static enum qrt_err settle(struct qrt_task *task, struct qrt_case *arm, enum qrt
 	return arm->ops_->finish ? arm->ops_->finish(arm, granted) : granted;
 }
 
+enum qrt_err qrt__await_turn(struct qrt_cx *cx, struct qrt_case *arms, size_t n,
+			     int64_t deadline_ns, size_t *ret_index)
+{
+	struct qrt__await_set set;
+	set.arms = arms;
+	set.n = n;
+	set.granted = NULL;
+	qrt__wait_init(&set.wait, cx, n == 1 ? arms[0].ops_->kind : QRT__WAIT_SELECT,
+		       n == 1 ? arms[0].object_ : NULL, await_abort);
+	set.wait.holder = await_holder;
+	set.wait.site = arms[0].site_;
+	for (size_t i = 0; i < n; i++) {
+		arms[i].cx_ = cx;
+		arms[i].set_ = &set;
+		qrt__list_init(&arms[i].node_);
+		arms[i].ops_->enqueue(&arms[i]);
+	}
+	enum qrt_err err = qrt__park(cx, &set.wait, deadline_ns);
+	if (!set.granted) {
+		return err;
+	}
+	if (ret_index) {
+		*ret_index = (size_t)(set.granted - arms);
+	}
+	return settle(cx->task, set.granted, err);
+}
+
 enum qrt_err qrt__await(struct qrt_cx *cx, struct qrt_case *arms, size_t n, size_t first,
 			int64_t deadline_ns, size_t *ret_index)
 {
@@ -89,21 +116,7 @@ enum qrt_err qrt__await(struct qrt_cx *cx, struct qrt_case *arms, size_t n, size
 	}
 	err = try_all(arms, n, first, &index);
 	if (err == QRT_EAGAIN) {
-		struct qrt__await_set set = {.arms = arms, .n = n};
-		qrt__wait_init(&set.wait, cx, n == 1 ? arms[0].ops_->kind : QRT__WAIT_SELECT,
-			       n == 1 ? arms[0].object_ : NULL, await_abort);
-		set.wait.holder = await_holder;
-		for (size_t i = 0; i < n; i++) {
-			arms[i].set_ = &set;
-			qrt__list_init(&arms[i].node_);
-			arms[i].ops_->enqueue(&arms[i]);
-		}
-		err = qrt__park(cx, &set.wait, deadline_ns);
-		if (!set.granted) {
-			return err;
-		}
-		index = (size_t)(set.granted - arms);
-		err = settle(cx->task, set.granted, err);
+		return qrt__await_turn(cx, arms, n, deadline_ns, ret_index);
 	}
 	if (ret_index) {
 		*ret_index = index;

@@ -52,7 +52,10 @@ struct qrt__arm_ops {
  */
 enum qrt_err qrt__await(struct qrt_cx *cx, struct qrt_case *arms, size_t n, size_t first,
 			int64_t deadline_ns, size_t *ret_index);
-/* The same for one, until cx's deadline. */
+/* The same for a caller that has passed the checkpoint and tried in vain: only waits. */
+enum qrt_err qrt__await_turn(struct qrt_cx *cx, struct qrt_case *arms, size_t n,
+			     int64_t deadline_ns, size_t *ret_index);
+/* The first for one arm, until cx's deadline. */
 static inline enum qrt_err qrt__await_one(struct qrt_cx *cx, struct qrt_case *arm)
 {
 	return qrt__await(cx, arm, 1, 0, QRT_NO_DEADLINE, NULL);

@@ -28,6 +28,17 @@ bool qrt__budget_valid(const struct qrt_budget *budget)
 	       budget->polls >= 0 && budget->cost >= 0;
 }
 
+#define UNBOUNDED INT64_MAX
+
+/* Checkpoints are counted down without asking whether there is a bound. */
+static int64_t left_of(int64_t left, int64_t given)
+{
+	if (given == UNBOUNDED) {
+		return UNBOUNDED;
+	}
+	return left > 0 ? left : 0; /* nobody is given less than nothing, to be returned later */
+}
+
 static int64_t least(int64_t left, int64_t own)
 {
 	return own && own < left ? own : left;
@@ -36,25 +47,27 @@ static int64_t least(int64_t left, int64_t own)
 void qrt__meter_init(struct qrt__meter *meter, struct qrt__meter *payer,
 		     const struct qrt_budget *budget)
 {
+	int64_t polls = payer ? left_of(payer->polls, payer->polls_given) : UNBOUNDED;
+	int64_t cost = payer ? left_of(payer->cost, payer->cost_given) : UNBOUNDED;
 	meter->payer = payer;
 	meter->spent = payer && payer->spent;
-	meter->polls = meter->polls_given = least(payer ? payer->polls : INT64_MAX, budget->polls);
-	meter->cost = meter->cost_given = least(payer ? payer->cost : INT64_MAX, budget->cost);
+	meter->polls = meter->polls_given = least(polls, budget->polls);
+	meter->cost = meter->cost_given = least(cost, budget->cost);
 }
 
 static int64_t minus(int64_t left, int64_t used)
 {
-	if (left == INT64_MAX) {
-		return left;
-	}
 	return used < left ? left - used : 0;
 }
 
 void qrt__meter_fini(struct qrt__meter *meter)
 {
-	if (meter->payer) {
-		meter->payer->polls = minus(meter->payer->polls, meter->polls_given - meter->polls);
-		meter->payer->cost = minus(meter->payer->cost, meter->cost_given - meter->cost);
+	struct qrt__meter *payer = meter->payer;
+	if (payer && payer->polls_given != UNBOUNDED) {
+		payer->polls = minus(payer->polls, meter->polls_given - meter->polls);
+	}
+	if (payer && payer->cost_given != UNBOUNDED) {
+		payer->cost = minus(payer->cost, meter->cost_given - meter->cost);
 	}
 }
 
@@ -74,17 +87,17 @@ void qrt__budget_spent(struct qrt_cx *cx)
 	}
 }
 
-static int64_t shown(int64_t left)
+static int64_t shown(int64_t left, int64_t given)
 {
-	return left == INT64_MAX ? 0 : left > 0 ? left : 1;
+	return given == UNBOUNDED ? 0 : left > 0 ? left : 1;
 }
 
 struct qrt_budget qrt_cx_budget(const struct qrt_cx *cx)
 {
 	return (struct qrt_budget){
 	    .deadline_ns = cx->deadline_ns == QRT_NO_DEADLINE ? 0 : cx->deadline_ns,
-	    .polls = shown(cx->meter->polls),
-	    .cost = shown(cx->meter->cost),
+	    .polls = shown(cx->meter->polls, cx->meter->polls_given),
+	    .cost = shown(cx->meter->cost, cx->meter->cost_given),
 	    .priority = cx->task->priority,
 	};
 }
@@ -95,7 +108,7 @@ enum qrt_err qrt_charge(struct qrt_cx *cx, int64_t units)
 		return qrt_fail(cx, QRT_EINVAL, "a charge of %lld units", (long long)units);
 	}
 	struct qrt__meter *meter = cx->meter;
-	if (meter->cost != INT64_MAX && cx->task->rt->engine->structured) {
+	if (meter->cost_given != UNBOUNDED && cx->task->rt->engine->structured) {
 		bool too_much = units > meter->cost;
 		meter->cost = minus(meter->cost, units);
 		if (too_much) {

@@ -190,6 +190,13 @@ static void caller_abort(struct qrt__wait *wait, enum qrt_err why)
 	ask_to_stop(call);
 }
 
+/* On another runtime it is nobody we may look at. */
+static struct qrt_task *callee_of(const struct qrt__wait *wait)
+{
+	const struct qrt__call *call = QRT__CONTAINER(wait, struct caller, wait)->call;
+	return call->from == call->opts.rt ? call->task : NULL;
+}
+
 static struct qrt__call *call_new(const struct qrt__call_options *opts, qrt_task_fn *fn, void *arg,
 				  qrt__call_drop_fn *drop)
 {
@@ -218,6 +225,8 @@ enum qrt_err qrt__call(struct qrt_cx *cx, const struct qrt__call_options *opts, 
 	}
 	struct caller caller = {.call = call};
 	qrt__wait_init(&caller.wait, cx, QRT__WAIT_CALL, opts->name, caller_abort);
+	caller.wait.holder = callee_of;
+	caller.wait.site = opts->site;
 	call->from = rt;
 	call->wait = &caller.wait;
 	if (rt == opts->rt) {

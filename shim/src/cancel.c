@@ -37,7 +37,11 @@ int qrt_cancel_severity(enum qrt_cancel_kind kind)
 
 /* --- requests ------------------------------------------------------------------------------ */
 
-/* A total order, so that the merge does not depend on which came first to us. */
+/*
+ * A total order, so that the merge does not depend on which came first to us. Levels and causes
+ * come before the names of kinds: of what is asked in one moment the stronger above must not be
+ * the weaker below, where both are called "parent".
+ */
 static bool stronger(const struct qrt_cancel_info *a, const struct qrt_cancel_info *b)
 {
 	int difference = kinds[a->kind].severity - kinds[b->kind].severity;
@@ -46,6 +50,13 @@ static bool stronger(const struct qrt_cancel_info *a, const struct qrt_cancel_in
 	}
 	if (a->at_ns != b->at_ns) {
 		return a->at_ns < b->at_ns;
+	}
+	if (a->levels != b->levels) {
+		return a->levels > b->levels;
+	}
+	difference = kinds[a->cause].severity - kinds[b->cause].severity;
+	if (difference != 0) {
+		return difference > 0;
 	}
 	return a->kind != b->kind ? a->kind < b->kind : a->cause < b->cause;
 }
@@ -79,7 +90,8 @@ bool qrt__cancel_request(struct qrt__cancel *cancel, const struct qrt_cancel_inf
 		cancel->info = *request;
 		return true;
 	}
-	if (kinds[request->kind].severity <= kinds[cancel->info.kind].severity) {
+	bool sooner = request->cleanup_until_ns < cancel->info.cleanup_until_ns;
+	if (!sooner && !stronger(request, &cancel->info)) {
 		return false; /* what stands is as strong, and earlier */
 	}
 	cancel->info = qrt_cancel_merge(cancel->info, *request);
@@ -89,6 +101,7 @@ bool qrt__cancel_request(struct qrt__cancel *cancel, const struct qrt_cancel_inf
 struct qrt_cancel_info qrt__cancel_below(const struct qrt_cancel_info *above)
 {
 	struct qrt_cancel_info below = *above;
+	below.levels++;
 	if (kinds[above->kind].severity < kinds[QRT_CANCEL_PARENT].severity) {
 		below.kind = QRT_CANCEL_PARENT;
 	}
@@ -98,7 +111,11 @@ struct qrt_cancel_info qrt__cancel_below(const struct qrt_cancel_info *above)
 bool qrt__cancel_enters(const struct qrt__region *region)
 {
 	const struct qrt_task *opener = region->opener;
-	return !region->shielded || opener->masks == 0 || opener->mask_spent || opener->forced;
+	if (!region->shielded || opener->masks == 0) {
+		return true;
+	}
+	/* What a commit section has opened is part of it. */
+	return opener->commits == 0 && (opener->mask_spent || opener->forced);
 }
 
 void qrt__cancel_region(struct qrt__region *region, enum qrt_cancel_kind kind, const char *reason)
@@ -143,23 +160,59 @@ enum qrt_err qrt__cancel_err(const struct qrt_task *task)
 
 /* --- what reaches a task -------------------------------------------------------------------- */
 
+#define NOT_ASKED INT64_MAX
+
+static int64_t earlier_of(int64_t at_ns, const struct qrt__cancel *cancel)
+{
+	return cancel->requested && cancel->info.at_ns < at_ns ? cancel->info.at_ns : at_ns;
+}
+
+/*
+ * Since when @task has been asked to end, in whatever region it works now: one that was opened
+ * under a mask has not been told what the mask holds back.
+ */
+static int64_t asked_since(const struct qrt_task *task)
+{
+	if (!task->rt->engine->structured) {
+		return NOT_ASKED;
+	}
+	int64_t since = earlier_of(earlier_of(NOT_ASKED, &task->cancel), &task->home->cancel);
+	for (const struct qrt__region *region = task->top; region; region = region->outer) {
+		since = earlier_of(since, &region->cancel);
+	}
+	return since;
+}
+
+/* When the mask's own budget ends. */
+static int64_t mask_until(const struct qrt_task *task, int64_t asked_ns)
+{
+	int64_t from = asked_ns > task->mask_begun_ns ? asked_ns : task->mask_begun_ns;
+	return from + task->mask_ns;
+}
+
 static void time_mask(struct qrt_task *task)
 {
 	struct qrt__timers *timers = &task->rt->timers;
-	bool counts = task->asked && task->masks > 0 && task->mask_ns != QRT_NO_DEADLINE;
-	if (!counts || task->mask_spent) {
+	int64_t asked_ns = asked_since(task);
+	bool bounded = task->masks > 0 && task->mask_ns != QRT_NO_DEADLINE;
+	if (!bounded || asked_ns == NOT_ASKED || task->mask_spent) {
 		qrt__timer_stop(timers, &task->mask_timer);
 		return;
 	}
-	int64_t asked_ns = request_of(task)->info.at_ns;
-	int64_t from = asked_ns > task->mask_begun_ns ? asked_ns : task->mask_begun_ns;
-	qrt__timer_start(timers, &task->mask_timer, from + task->mask_ns);
+	qrt__timer_start(timers, &task->mask_timer, mask_until(task, asked_ns));
+}
+
+/* The same when the requests have changed: a stronger one later gives the mask no more time. */
+static void time_mask_again(struct qrt_task *task)
+{
+	if (!qrt__timer_running(&task->mask_timer) || asked_since(task) == NOT_ASKED) {
+		time_mask(task);
+	}
 }
 
 void qrt__cancel_look(struct qrt_task *task)
 {
 	const struct qrt__region *scope = qrt__task_scope(task);
-	bool was_asked = task->asked;
 	task->asked =
 	    task->rt->engine->structured && (task->cancel.requested || scope->cancel.requested);
 	/* Who closes its region waits for others: the end of their patience is not its own. */
@@ -168,8 +221,8 @@ void qrt__cancel_look(struct qrt_task *task)
 	if (!task->asked) {
 		task->refused = 0;
 	}
-	if (task->masks > 0 && (task->asked || was_asked)) {
-		time_mask(task);
+	if (task->masks > 0) {
+		time_mask_again(task);
 	}
 }
 
@@ -188,10 +241,12 @@ enum qrt_err qrt__cancel_refuse(struct qrt_task *task)
 	}
 	enum qrt_err err = qrt__cancel_err(task);
 	/* One that neither ends nor waits must not keep the loop from the others either. */
-	if (task->forced || ++task->refused > QRT_CLEANUP_POLLS) {
+	if ((task->forced || ++task->refused > QRT_CLEANUP_POLLS) && !task->anchors) {
 		QRT__COUNT(task->rt->forced, 1);
 		task->forced = true;
-		qrt__trace(task->rt, QRT__TRACE_FORCE, task->id, task->refused);
+		task->abandoned = true;
+		qrt__trace_named(task->rt, QRT__TRACE_FORCE, task->id, task->refused, task->name,
+				 task->site);
 		qrt__task_abandon(task, err, QRT_OUTCOME_CANCELLED);
 	}
 	return err;
@@ -200,25 +255,24 @@ enum qrt_err qrt__cancel_refuse(struct qrt_task *task)
 /* A mask of @task has ended, or no longer holds: what it kept from regions below comes to them. */
 static void catch_up(struct qrt_task *task)
 {
-	if (!task->rt->engine->structured || !task->top) {
+	const struct qrt__engine *engine = task->rt->engine;
+	if (!engine->structured) {
 		return;
 	}
-	/* Outermost first; a task has few regions open. */
-	struct qrt__region *region;
-	do {
-		region = task->top;
-		while (region && (region->cancel.requested || !qrt__cancel_enters(region) ||
-				  !(task->cancel.requested || region->parent->cancel.requested))) {
-			region = region->outer;
+	/* Inside out will do: what an outer one is told it passes on. */
+	for (struct qrt__region *region = task->top; region; region = region->outer) {
+		if (!qrt__cancel_enters(region)) {
+			continue;
 		}
-		if (region) {
-			const struct qrt__cancel *above = region->parent->cancel.requested
-							      ? &region->parent->cancel
-							      : &task->cancel;
-			const struct qrt_cancel_info request = qrt__cancel_below(&above->info);
-			task->rt->engine->cancel_region(region, &request);
+		if (task->cancel.requested) {
+			engine->cancel_region(region, &task->cancel.info);
 		}
-	} while (region);
+		if (region->parent->cancel.requested) {
+			const struct qrt_cancel_info below =
+			    qrt__cancel_below(&region->parent->cancel.info);
+			engine->cancel_region(region, &below);
+		}
+	}
 }
 
 /* --- the end of patience -------------------------------------------------------------------- */
@@ -311,12 +365,14 @@ void qrt__cancel_fini_region(struct qrt__region *region)
 
 static int64_t outer_left(const struct qrt_task *task, int64_t now)
 {
-	if (task->masks == 0 || task->mask_ns == QRT_NO_DEADLINE || !task->asked) {
-		return task->masks == 0 ? QRT_NO_DEADLINE : task->mask_ns;
+	if (task->masks == 0) {
+		return QRT_NO_DEADLINE;
 	}
-	int64_t asked_ns = request_of(task)->info.at_ns;
-	int64_t from = asked_ns > task->mask_begun_ns ? asked_ns : task->mask_begun_ns;
-	int64_t left = from + task->mask_ns - now;
+	int64_t asked_ns = asked_since(task);
+	if (task->mask_ns == QRT_NO_DEADLINE || asked_ns == NOT_ASKED) {
+		return task->mask_ns;
+	}
+	int64_t left = mask_until(task, asked_ns) - now;
 	return left > 0 ? left : 0;
 }
 

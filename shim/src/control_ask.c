@@ -21,7 +21,6 @@
 enum {
 	HEAD_MAX = 16384,
 	BODY_MAX = 1 << 20,
-	ANSWER_MAX = HEAD_MAX + BODY_MAX,
 	PATH_LEN_MAX = 2048,
 	TOKEN_LEN_MAX = 255,
 	ANSWER_FIRST = 8192,
@@ -35,6 +34,7 @@ struct answer {
 	char *body; /* into data, once the head is whole */
 	size_t body_len;
 	int status;
+	size_t body_max; /* what we take */
 };
 
 static int64_t now_ms(void)
@@ -211,7 +211,7 @@ static enum qrt_err answer_more(struct answer *a, int fd, int64_t deadline, bool
 	}
 	if (a->cap - a->len < 2) {
 		cap = a->cap == 0 ? ANSWER_FIRST : a->cap * 2;
-		if (a->cap > ANSWER_MAX) {
+		if (a->cap > HEAD_MAX + a->body_max) {
 			return QRT_EPROTO;
 		}
 		data = realloc(a->data, cap);
@@ -254,7 +254,7 @@ static bool parse_status(const char *line, int *ret_status)
 	return true;
 }
 
-static bool parse_length(const char *value, size_t *ret_len)
+static bool parse_length(const char *value, size_t max, size_t *ret_len)
 {
 	size_t len = 0;
 
@@ -263,7 +263,7 @@ static bool parse_length(const char *value, size_t *ret_len)
 	}
 	for (; *value >= '0' && *value <= '9'; value++) {
 		len = len * 10 + (size_t)(*value - '0');
-		if (len > BODY_MAX) {
+		if (len > max) {
 			return false;
 		}
 	}
@@ -302,7 +302,7 @@ static enum qrt_err parse_head(struct answer *a)
 	}
 	value = find_length(a->data, end);
 	if (!parse_status(a->data, &status) || value == NULL ||
-	    !parse_length(value, &a->body_len)) {
+	    !parse_length(value, a->body_max, &a->body_len)) {
 		return QRT_EPROTO;
 	}
 	a->status = status;
@@ -340,7 +340,7 @@ static enum qrt_err read_answer(int fd, int64_t deadline, struct answer *a)
 enum qrt_err qrt_control_ask(const struct qrt_control_target *target, const char *method,
 			     const char *path, const char *body, int *ret_status, char **ret_body)
 {
-	struct answer a = {0};
+	struct answer a = {.body_max = target->body_max ? target->body_max : BODY_MAX};
 	int64_t deadline;
 	enum qrt_err err;
 	int fd = -1;

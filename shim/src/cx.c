@@ -78,7 +78,7 @@ enum qrt_err qrt__may_suspend(struct qrt_cx *cx)
 	return err;
 }
 
-enum qrt_err qrt__suspending(struct qrt_cx *cx)
+enum qrt_err qrt__suspending_slowly(struct qrt_cx *cx)
 {
 	enum qrt_err err = qrt__may_suspend(cx);
 	return err ? err : qrt_checkpoint(cx);
@@ -91,6 +91,7 @@ enum qrt_err qrt_yield(struct qrt_cx *cx)
 		return err;
 	}
 	struct qrt_task *task = cx->task;
+	qrt__trace(task->rt, QRT__TRACE_YIELD, task->id, 0);
 	qrt__make_ready(task, QRT__LANE_READY + QRT_PRIORITY_MAX - task->priority);
 	qrt__switch_away(task->rt, task, false);
 	return QRT_OK;

@@ -211,6 +211,7 @@ static enum qrt_err open_inside(struct qrt_cx *cx, struct qrt_db *db)
 enum qrt_err qrt_db_open(struct qrt_cx *cx, const struct qrt_db_options *opts,
 			 struct qrt_db **ret_db)
 {
+	QRT__ANCHORED(cx);
 	const char *path = NULL;
 	enum qrt_err err = qrt_cx_require(cx, QRT_CAP_DB | QRT_CAP_BLOCKING);
 	if (!err) {
@@ -296,6 +297,7 @@ static enum qrt_err run_flow(struct qrt_job *job, void *arg)
 
 static enum qrt_err submit(struct qrt_cx *cx, struct qrt_db *db, struct flow *flow)
 {
+	QRT__ANCHORED(cx);
 	QRT_PRE(db->magic == DB_MAGIC);
 	enum qrt_err err = qrt_cx_require(cx, QRT_CAP_DB);
 	if (err) {

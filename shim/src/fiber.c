@@ -8,41 +8,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__has_feature)
-#define FEATURE(x) __has_feature(x)
-#else
-#define FEATURE(x) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || FEATURE(address_sanitizer)
-#define WITH_ASAN 1
+#ifdef QRT__WITH_ASAN
 #include <pthread.h>
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
-#if defined(__SANITIZE_THREAD__) || FEATURE(thread_sanitizer)
-#define WITH_TSAN 1
+#ifdef QRT__WITH_TSAN
 #include <sanitizer/tsan_interface.h>
 #endif
 
-#if (defined(__x86_64__) || defined(__aarch64__)) && !defined(QRT_FIBER_UCONTEXT)
+#ifdef QRT__FIBER_ASM
 
-void qrt__fiber_jump(void **save_sp, void *to_sp);
 void qrt__fiber_start(void);
 
 /* The frame that qrt__fiber_jump pops on its way into a new fiber. */
 static enum qrt_err frame_make(struct qrt__fiber *fiber, char *top, qrt__fiber_fn *fn, void *arg)
 {
 #if defined(__x86_64__)
-	/* After the pops the stack is as after a call: a zero return address, 8 off alignment. */
+	/* Popped by qrt__fiber_start, which leaves the stack as after a call: 8 off alignment. */
 	void **sp = (void **)(void *)top;
-	*--sp = NULL;
+	*--sp = NULL; /* the return address: backtraces stop here */
+	*--sp = (void *)(uintptr_t)fn;
+	*--sp = arg;
 	*--sp = (void *)(uintptr_t)qrt__fiber_start;
-	*--sp = NULL;		       /* rbp: backtraces stop here */
-	*--sp = NULL;		       /* rbx */
-	*--sp = (void *)(uintptr_t)fn; /* r12 */
-	*--sp = arg;		       /* r13 */
-	*--sp = NULL;		       /* r14 */
-	*--sp = NULL;		       /* r15 */
 #else
 	void **sp = (void **)(void *)(top - 160);
 	memset(sp, 0, 160);
@@ -59,10 +47,12 @@ static void frame_free(struct qrt__fiber *fiber)
 	fiber->sp = NULL;
 }
 
+#ifndef QRT__FIBER_INLINE
 static void jump(struct qrt__fiber *from, struct qrt__fiber *to)
 {
 	qrt__fiber_jump(&from->sp, to->sp);
 }
+#endif
 
 static enum qrt_err thread_frame(struct qrt__fiber *fiber)
 {
@@ -135,7 +125,7 @@ void qrt__fiber_init_thread(struct qrt__fiber *fiber)
 	memset(fiber, 0, sizeof(*fiber));
 	enum qrt_err err = thread_frame(fiber);
 	QRT_ASSERT(err == QRT_OK);
-#ifdef WITH_ASAN
+#ifdef QRT__WITH_ASAN
 	pthread_attr_t attr;
 	void *bottom;
 	if (pthread_getattr_np(pthread_self(), &attr) == 0) {
@@ -144,7 +134,7 @@ void qrt__fiber_init_thread(struct qrt__fiber *fiber)
 		pthread_attr_destroy(&attr);
 	}
 #endif
-#ifdef WITH_TSAN
+#ifdef QRT__WITH_TSAN
 	fiber->tsan = __tsan_get_current_fiber();
 #endif
 }
@@ -163,12 +153,12 @@ enum qrt_err qrt__fiber_init(struct qrt__fiber *fiber, struct qrt__stack *stack,
 	fiber->asan_bottom = stack->base;
 	fiber->asan_size = (size_t)(top - stack->base);
 	fiber->asan_fake = NULL;
-#ifdef WITH_ASAN
+#ifdef QRT__WITH_ASAN
 	/* A task ends without returning: its frames' poison is still there. */
 	__asan_unpoison_memory_region(stack->base, stack->size);
 #endif
 	enum qrt_err err = frame_make(fiber, top, fn, arg);
-#ifdef WITH_TSAN
+#ifdef QRT__WITH_TSAN
 	fiber->tsan = err ? NULL : __tsan_create_fiber(0);
 #endif
 	return err;
@@ -176,7 +166,7 @@ enum qrt_err qrt__fiber_init(struct qrt__fiber *fiber, struct qrt__stack *stack,
 
 void qrt__fiber_fini(struct qrt__fiber *fiber)
 {
-#ifdef WITH_TSAN
+#ifdef QRT__WITH_TSAN
 	if (fiber->tsan) {
 		__tsan_destroy_fiber(fiber->tsan);
 		fiber->tsan = NULL;
@@ -185,13 +175,14 @@ void qrt__fiber_fini(struct qrt__fiber *fiber)
 	frame_free(fiber);
 }
 
+#ifndef QRT__FIBER_INLINE
 void qrt__fiber_switch(struct qrt__fiber *from, struct qrt__fiber *to, bool last)
 {
-#ifdef WITH_ASAN
+#ifdef QRT__WITH_ASAN
 	__sanitizer_start_switch_fiber(last ? NULL : &from->asan_fake, to->asan_bottom,
 				       to->asan_size);
 #endif
-#ifdef WITH_TSAN
+#ifdef QRT__WITH_TSAN
 	__tsan_switch_to_fiber(to->tsan, 0);
 #endif
 	(void)last;
@@ -201,8 +192,9 @@ void qrt__fiber_switch(struct qrt__fiber *from, struct qrt__fiber *to, bool last
 
 void qrt__fiber_entered(struct qrt__fiber *fiber)
 {
-#ifdef WITH_ASAN
+#ifdef QRT__WITH_ASAN
 	__sanitizer_finish_switch_fiber(fiber->asan_fake, NULL, NULL);
 #endif
 	(void)fiber;
 }
+#endif

@@ -9,6 +9,25 @@
 
 #include "shim/src/list.h"
 
+#if defined(__has_feature)
+#define QRT__FEATURE(x) __has_feature(x)
+#else
+#define QRT__FEATURE(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || QRT__FEATURE(address_sanitizer)
+#define QRT__WITH_ASAN 1
+#endif
+#if defined(__SANITIZE_THREAD__) || QRT__FEATURE(thread_sanitizer)
+#define QRT__WITH_TSAN 1
+#endif
+#if (defined(__x86_64__) || defined(__aarch64__)) && !defined(QRT_FIBER_UCONTEXT)
+#define QRT__FIBER_ASM 1
+#include "shim/src/fiber_jump.h"
+#if !defined(QRT__WITH_ASAN) && !defined(QRT__WITH_TSAN)
+#define QRT__FIBER_INLINE 1 /* nobody to tell of a switch */
+#endif
+#endif
+
 struct qrt__stack_pool;
 
 struct qrt__stack {
@@ -51,9 +70,21 @@ void qrt__fiber_fini_thread(struct qrt__fiber *fiber);
 enum qrt_err qrt__fiber_init(struct qrt__fiber *fiber, struct qrt__stack *stack, size_t reserved,
 			     qrt__fiber_fn *fn, void *arg);
 void qrt__fiber_fini(struct qrt__fiber *fiber);
+#ifdef QRT__FIBER_INLINE
 /* Saves the running context in @from and goes on in @to. @last: @from never comes back. */
-void qrt__fiber_switch(struct qrt__fiber *from, struct qrt__fiber *to, bool last);
+static inline void qrt__fiber_switch(struct qrt__fiber *from, struct qrt__fiber *to, bool last)
+{
+	(void)last;
+	qrt__fiber_jump(&from->sp, to->sp);
+}
 /* First call on a new fiber, with what switched to it. */
+static inline void qrt__fiber_entered(struct qrt__fiber *fiber)
+{
+	(void)fiber;
+}
+#else
+void qrt__fiber_switch(struct qrt__fiber *from, struct qrt__fiber *to, bool last);
 void qrt__fiber_entered(struct qrt__fiber *fiber);
+#endif
 
 #endif

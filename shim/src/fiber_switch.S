@@ -1,49 +1,21 @@
 /*
- * void qrt__fiber_jump(void **save_sp, void *to_sp)
+ * The parts of the switch that C cannot say. See qrt__fiber_jump in fiber.c.
  *
- * Saves the callee-saved registers on the running stack and its pointer in
- * *save_sp, then goes on where to_sp was saved. Ends in an indirect jump: a
- * `ret` would mispredict every time, as the return stack of the processor
- * knows nothing of our switching. The floating point control words are not
- * switched: tasks do not change them.
- *
- * qrt__fiber_start is where a new fiber begins: function and argument come in
- * callee-saved registers.
+ * qrt__fiber_start is where a new fiber begins: function and argument lie on
+ * its stack (x86-64), or come in callee-saved registers (aarch64).
  */
 #if defined(__x86_64__)
 	.text
-	.globl qrt__fiber_jump
-	.hidden qrt__fiber_jump
-	.type qrt__fiber_jump, @function
-qrt__fiber_jump:
-	.cfi_startproc
-	pushq %rbp
-	pushq %rbx
-	pushq %r12
-	pushq %r13
-	pushq %r14
-	pushq %r15
-	movq %rsp, (%rdi)
-	movq %rsi, %rsp
-	popq %r15
-	popq %r14
-	popq %r13
-	popq %r12
-	popq %rbx
-	popq %rbp
-	popq %rcx
-	jmpq *%rcx
-	.cfi_endproc
-	.size qrt__fiber_jump, .-qrt__fiber_jump
-
 	.globl qrt__fiber_start
 	.hidden qrt__fiber_start
 	.type qrt__fiber_start, @function
 qrt__fiber_start:
 	.cfi_startproc
 	.cfi_undefined rip
-	movq %r13, %rdi
-	jmpq *%r12
+	popq %rdi
+	popq %rax
+	xorl %ebp, %ebp
+	jmpq *%rax
 	.cfi_endproc
 	.size qrt__fiber_start, .-qrt__fiber_start
 	.section .note.GNU-stack, "", @progbits

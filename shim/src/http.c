@@ -56,6 +56,7 @@ enum qrt_err qrt_http_server_open(struct qrt_cx *cx, struct qrt_region *home, in
 				  const struct qrt_http_server_options *opts,
 				  struct qrt_http_server **ret_server)
 {
+	QRT__ANCHORED(cx);
 	const struct qrt__http_impl *impl = cx->task->rt->driver->http;
 	enum qrt_err err = qrt_cx_require(cx, QRT_CAP_NET | QRT_CAP_SPAWN);
 	struct qrt_http_server_options full;
@@ -72,6 +73,7 @@ enum qrt_err qrt_http_server_open(struct qrt_cx *cx, struct qrt_region *home, in
 
 enum qrt_err qrt_http_server_resume(struct qrt_cx *cx, struct qrt_http_server *server)
 {
+	QRT__ANCHORED(cx);
 	enum qrt_err err = qrt_cx_require(cx, QRT_CAP_NET);
 
 	return err ? err : server->impl->resume(cx, server);
@@ -79,6 +81,7 @@ enum qrt_err qrt_http_server_resume(struct qrt_cx *cx, struct qrt_http_server *s
 
 enum qrt_err qrt_http_server_drain(struct qrt_cx *cx, struct qrt_http_server *server)
 {
+	QRT__ANCHORED(cx);
 	enum qrt_err err = qrt_cx_require(cx, QRT_CAP_NET);
 
 	return err ? err : server->impl->drain(cx, server);

@@ -418,6 +418,7 @@ static void conn_start(struct qrt_cx *cx, struct own_server *server, struct qrt_
 
 static enum qrt_err acceptor_main(struct qrt_cx *cx, void *arg)
 {
+	QRT__ANCHORED(cx);
 	struct own_server *server = arg;
 	enum qrt_err err = QRT_OK;
 
@@ -488,6 +489,7 @@ static void serve_until_closing(struct qrt_cx *cx, struct own_server *server)
 
 static enum qrt_err serve(struct qrt_cx *cx, void *arg)
 {
+	QRT__ANCHORED(cx);
 	struct own_server *server = arg;
 	const struct qrt_region_options opts = {.name = "http server", .policy = QRT_COLLECT};
 	enum qrt_err err = qrt_region_open_with(cx, &opts, &server->region);

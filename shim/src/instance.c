@@ -25,8 +25,21 @@ static void decide(struct qrt_cx *cx, struct qrt__instance *instance, enum qrt_e
 {
 	instance->start_err = err;
 	snprintf(instance->start_detail, sizeof(instance->start_detail), "%s", qrt_detail(cx));
-	atomic_store(&instance->phase, err ? QRT__COLD : QRT__WARM);
+	if (!err) {
+		atomic_store(&instance->phase, QRT__WARM);
+	}
 	qrt__event_set(&instance->decided);
+}
+
+/* However the resident ends, also in a panic of start or stop: nobody waits for it in vain. */
+static void resident_end(struct qrt_cx *cx, void *arg)
+{
+	struct qrt__instance *instance = arg;
+	if (!instance->decided.set) {
+		decide(cx, instance, QRT_EPANIC);
+	}
+	atomic_store(&instance->phase, QRT__COLD);
+	qrt__event_set(&instance->stopped);
 }
 
 /* The resident: holds the home region from start to stop. */
@@ -37,7 +50,13 @@ static enum qrt_err resident(struct qrt_cx *cx, void *arg)
 	const struct qrt_region_options opts = {
 	    .name = component->name, .policy = QRT_COLLECT, .caps = component->caps};
 	struct qrt_region *home;
-	enum qrt_err err = qrt_region_open_with(cx, &opts, &home);
+	enum qrt_err err = qrt_defer(cx, resident_end, instance);
+	if (err) {
+		decide(cx, instance, err);
+		resident_end(cx, instance);
+		return QRT_OK;
+	}
+	err = qrt_region_open_with(cx, &opts, &home);
 	if (err) {
 		decide(cx, instance, err);
 		return QRT_OK;
@@ -57,8 +76,6 @@ static enum qrt_err resident(struct qrt_cx *cx, void *arg)
 	component->stop(qrt_region_cx(home), instance->state);
 	qrt__unshield(cx);
 	QRT_IGNORE(qrt_region_close(cx, &home, QRT_OK), "handlers answered for themselves");
-	atomic_store(&instance->phase, QRT__COLD);
-	qrt__event_set(&instance->stopped);
 	return QRT_OK;
 }
 

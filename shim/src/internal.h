@@ -101,6 +101,7 @@ struct qrt__wait {
 	struct qrt_task *task;
 	enum qrt__wait_kind kind;
 	const void *object; /* for dumps */
+	const char *site;   /* of the call, static; NULL: not known */
 	int64_t since_ns;
 	qrt__abort_fn *abort; /* NULL: cannot be cut short */
 	bool aborted;
@@ -172,10 +173,12 @@ struct qrt_task {
 	/* What a checkpoint looks at. */
 	bool asked;	  /* it or its scope has been asked to end, and the engine remembers */
 	bool forced;	  /* its cleanup budget is spent: it is abandoned at the next checkpoint */
+	bool abandoned;	  /* it was: it did not come to its end by itself */
 	bool finalizing;  /* it runs a finalizer: it may not wait */
 	bool mask_spent;  /* the mask it is in no longer delays a cancel */
 	unsigned masks;	  /* depth; cancel and the cx's deadline do not reach it while > 0 */
 	unsigned commits; /* of these masks, how many must hold whatever happens */
+	unsigned anchors; /* frames that must be unwound: it is not abandoned in them */
 	unsigned refused; /* checkpoints that refused it since it was asked */
 	int64_t mask_ns,
 	    mask_begun_ns; /* how long the mask may delay a cancel, counted from when */
@@ -192,6 +195,8 @@ struct qrt_task {
 	struct qrt__defer *defers;
 	struct qrt__list duties;      /* it holds these: qrt__obligation.in_holder */
 	struct qrt__lineage *lineage; /* under QRT_SUPERVISE, or NULL: supervise.c */
+	struct qrt_task *look_from;   /* the search's: waitfor.c */
+	uint64_t look;
 	enum qrt_outcome outcome;
 	char detail[QRT__DETAIL_MAX]; /* last: spawn clears what lies before it */
 };
@@ -228,7 +233,8 @@ enum qrt_err qrt__is_running(const struct qrt_cx *cx);
 /* The same, and it may wait or change regions: ENOSUSPEND in a finalizer. */
 enum qrt_err qrt__may_suspend(struct qrt_cx *cx);
 /* How every call that suspends begins: that, then the checkpoint. */
-enum qrt_err qrt__suspending(struct qrt_cx *cx);
+enum qrt_err qrt__suspending_slowly(struct qrt_cx *cx);
+static inline enum qrt_err qrt__suspending(struct qrt_cx *cx);
 
 /* --- cancel -------------------------------------------------------------------------------- */
 
@@ -278,6 +284,23 @@ static inline void qrt__unshield(struct qrt_cx *cx)
 	cx->task->masks--;
 }
 
+/*
+ * Frames of the runtime's own that hold something across a wait: they are cancelled like
+ * others, but return instead of being abandoned. To the end of the block.
+ */
+static inline struct qrt_task *qrt__anchor(const struct qrt_cx *cx)
+{
+	cx->task->anchors++;
+	return cx->task;
+}
+static inline void qrt__unanchor(struct qrt_task **task)
+{
+	(*task)->anchors--;
+}
+#define QRT__ANCHORED(cx)                                                                          \
+	__attribute__((cleanup(qrt__unanchor), unused)) struct qrt_task *qrt__anchored =           \
+	    qrt__anchor(cx)
+
 /* --- supervision ----------------------------------------------------------------------------- */
 
 /* A supervised task's memory of its earlier starts: region heap. */
@@ -326,13 +349,22 @@ struct qrt__obligation {
 
 /* NULL when settled already. */
 struct qrt__obligation *qrt__duty_find(const struct qrt_duty *duty);
-/* @task ends by itself: what it still had to settle is settled for it and counted as leaked. */
-size_t qrt__ledger_task_ended(struct qrt_task *task, bool abandoned);
+/* How a holder ends: one that was abandoned had no chance to settle anything. */
+enum qrt__end { QRT__END_WELL, QRT__END_FAILED, QRT__END_ABANDONED };
+static inline enum qrt__end qrt__end_of(enum qrt_err err)
+{
+	return err ? QRT__END_FAILED : QRT__END_WELL;
+}
+/*
+ * @task ends: what it still had to settle is settled for it, and counted as leaked unless it was
+ * abandoned. Returns how many leaked; the detail names the last when there is no failure to tell.
+ */
+size_t qrt__ledger_task_ended(struct qrt_task *task, enum qrt__end how);
 const char *qrt__duty_name(enum qrt_duty_kind kind);
 /* Releases what an unstructured engine has left to the root. */
 void qrt__ledger_runtime_ended(struct qrt_runtime *rt);
 /* The same for a region whose children have all ended. */
-size_t qrt__ledger_region_ended(struct qrt__region *region);
+size_t qrt__ledger_region_ended(struct qrt__region *region, enum qrt__end how);
 
 /* --- regions ------------------------------------------------------------------------------- */
 
@@ -357,6 +389,7 @@ struct qrt__region {
 	struct qrt_task *opener;    /* NULL: the root */
 	struct qrt__region *outer;  /* what was opener->top before */
 	const char *name;
+	uint64_t id; /* in its runtime; the root's is 1 */
 	int64_t opened_ns;
 	struct qrt_cx cx;
 	struct qrt__meter meter;
@@ -374,14 +407,14 @@ struct qrt__region {
 	struct qrt__timer patience; /* of the cleanup */
 	struct qrt__timer deadline; /* of its own budget */
 	struct qrt_aggregate failures;
-	enum qrt_err first_err;	   /* of the failure that decided */
-	struct qrt_failure *first; /* heap of the region; NULL: no memory for it, or none */
+	enum qrt_err first_err; /* of the failure that decided */
 	bool decided;  /* a success, or the rest is cancelled on purpose: that is no failure */
 	bool shielded; /* opened under a mask: a cancel from above waits for the mask */
 	size_t leaks;
 	struct qrt__supervisor *supervisor; /* under QRT_SUPERVISE */
 	struct qrt__defer *defers;
 	struct qrt__chunk *heap;
+	char first_detail[sizeof(((struct qrt_failure *)NULL)->detail)]; /* goes with first_err */
 };
 
 static inline struct qrt_region *qrt__region_handle(const struct qrt__region *region)
@@ -456,9 +489,13 @@ struct qrt_runtime {
 	unsigned last_later;  /* which of the later ones had the last turn */
 	size_t n_ready;
 	struct qrt__pool regions, obligations, objects;
-	uint64_t select_state; /* of the fair selects; 0 before the first */
-	unsigned batch_left;   /* tasks that may still run before the next poll */
-	int64_t turn_ns;       /* when this turn began: time enough for "since when" */
+	uint64_t select_state;		/* of the fair selects; 0 before the first */
+	unsigned batch_left;		/* tasks that may still run before the next poll */
+	int64_t turn_ns;		/* when this turn began: time enough for "since when" */
+	unsigned tracing;		/* enum qrt__tracing: who wants to hear of each step */
+	struct qrt_trace *trace;	/* what is being recorded, or NULL */
+	int64_t stall_ns;		/* a turn of so long is a stall */
+	struct qrt__watchdog *watchdog; /* NULL: nobody watches */
 	struct qrt__timers timers;
 	struct qrt__region *root;
 	uint64_t next_task_id;
@@ -488,6 +525,10 @@ struct qrt_runtime {
 	_Atomic uint64_t cancels, cancels_by[QRT__CANCEL_KINDS];
 	_Atomic uint64_t forced, panics, not_capable, turns, detached_live;
 	_Atomic uint64_t duties_made, duties_live, leaks, budgets_spent, restarts;
+	_Atomic uint64_t runs;		     /* tasks that were switched to, for the watchdog */
+	_Atomic uint64_t ready_seen;	     /* tasks ready when the last turn came to them */
+	_Atomic uint64_t lag_ns, lag_max_ns; /* how long turns took: the last, the longest */
+	_Atomic uint64_t stalls;	     /* its writer is the watchdog's thread */
 	_Atomic uint64_t trace_hash;
 };
 
@@ -500,6 +541,20 @@ struct qrt_runtime {
 /* Starts a thread with all signals blocked. Errors: EAGAIN. */
 enum qrt_err qrt__thread_start(pthread_t *ret_thread, void *(*fn)(void *), void *arg,
 			       const char *name);
+
+static inline enum qrt_err qrt__suspending(struct qrt_cx *cx)
+{
+	const struct qrt_task *task = cx->task;
+	/* The common case without a call: it runs here, nobody has asked, nothing bounds it. */
+	bool plain = pthread_equal(pthread_self(), task->rt->loop_thread) &&
+		     task->rt->current == task && !task->finalizing && !task->asked &&
+		     cx->deadline_ns == QRT_NO_DEADLINE && cx->meter->polls > 0;
+	if (__builtin_expect(!plain, 0)) {
+		return qrt__suspending_slowly(cx);
+	}
+	cx->meter->polls--;
+	return QRT_OK;
+}
 
 static inline int64_t qrt__now(struct qrt_runtime *rt)
 {
@@ -532,15 +587,66 @@ enum qrt__trace_step {
 	QRT__TRACE_FORCE,
 	QRT__TRACE_LEAK,
 	QRT__TRACE_GRANT,
+	QRT__TRACE_CANCEL_TASK,
+	QRT__TRACE_UNHASHED, /* from here on: for recordings only */
+	QRT__TRACE_STARTED = QRT__TRACE_UNHASHED,
+	QRT__TRACE_YIELD,
+	QRT__TRACE_STALL,
 };
-void qrt__trace_mix(struct qrt_runtime *rt, unsigned what, uint64_t a, uint64_t b);
-/* One step of the execution, for the lab's hash. Never a pointer or a real time. */
-static inline void qrt__trace(struct qrt_runtime *rt, unsigned what, uint64_t a, uint64_t b)
+/* Who hears of steps; 0: nobody, as ever but in the lab and while a recording runs. */
+enum qrt__tracing { QRT__TRACING_HASH = 1, QRT__TRACING_RING = 2 };
+void qrt__trace_step(struct qrt_runtime *rt, unsigned what, uint64_t a, uint64_t b,
+		     const char *name, const char *site);
+/*
+ * One step of the execution. @a and @b go into the lab's hash, so neither is ever a pointer or a
+ * real time; @name and @site, static or NULL, are for those who read a recording.
+ */
+static inline void qrt__trace_named(struct qrt_runtime *rt, unsigned what, uint64_t a, uint64_t b,
+				    const char *name, const char *site)
 {
-	if (__builtin_expect(rt->driver->traced, 0)) {
-		qrt__trace_mix(rt, what, a, b);
+	if (__builtin_expect(rt->tracing, 0)) {
+		qrt__trace_step(rt, what, a, b, name, site);
 	}
 }
+static inline void qrt__trace(struct qrt_runtime *rt, unsigned what, uint64_t a, uint64_t b)
+{
+	qrt__trace_named(rt, what, a, b, NULL, NULL);
+}
+/* Throws away what is being recorded. */
+void qrt__trace_ended(struct qrt_runtime *rt);
+
+/* --- dumps ----------------------------------------------------------------------------------- */
+
+/* What waits in a circle in @rt, as lines of text, cut at @n; returns how many circles there are.
+ */
+size_t qrt__dump_deadlocks(struct qrt_runtime *rt, char *buf, size_t n);
+/* What @wait waits for by name ("descriptor 7"), to @ret_text; "" where the kind says it all. */
+void qrt__wait_object(const struct qrt__wait *wait, char *ret_text, size_t n);
+enum { QRT__WAIT_OBJECT_SIZE = 96 };
+
+/* --- the wait-for graph: waitfor.c ----------------------------------------------------------- */
+
+/*
+ * Hears of one deadlock: @tasks wait for each other, each for the next and the last for the first.
+ * Of a cycle of more than QRT__CYCLE_SHOWN only so many are in @tasks.
+ */
+typedef void qrt__cycle_fn(struct qrt_task *const *tasks, size_t n_shown, size_t n, void *arg);
+enum { QRT__CYCLE_SHOWN = 32 };
+/* Finds what waits in a circle; returns how many there are. Allocates nothing. */
+size_t qrt__find_cycles(struct qrt_runtime *rt, qrt__cycle_fn *found, void *arg);
+/* A task that others wait for and that waits for no task itself. */
+struct qrt__hog {
+	struct qrt_task *task;
+	size_t waiters; /* straight or through each other */
+};
+/* Those with the most waiters, at most @n of them, the worst first; returns how many. */
+size_t qrt__find_hogs(struct qrt_runtime *rt, struct qrt__hog *ret_hogs, size_t n);
+/* Who would have to act for the wait of @task to end, if that is one task; NULL: not known. */
+struct qrt_task *qrt__task_holder(const struct qrt_task *task);
+/* The task after @task in all of @rt, in the order of a dump; NULL begins and ends. */
+struct qrt_task *qrt__next_task(const struct qrt_runtime *rt, const struct qrt_task *task);
+/* The same of regions, which begin with the root: parents before children. */
+struct qrt__region *qrt__next_region(const struct qrt__region *region);
 
 /* --- sockets: streams, listeners and signal sets over a driver's net ------------------------- */
 

@@ -257,12 +257,20 @@ enum qrt_err qrt_blocking_within(struct qrt_cx *cx, struct qrt_lane *lane,
 	struct qrt_runtime *rt = cx->task->rt;
 	enum qrt_err err = qrt_cx_require(cx, QRT_CAP_BLOCKING);
 	if (!err) {
-		err = qrt_checkpoint(cx);
+		err = qrt__suspending(cx);
 	}
 	if (err) {
 		return err;
 	}
-	QRT_PRE(lane->rt == rt);
+	if (lane->rt != rt) {
+		return qrt_fail(cx, QRT_EINVAL, "lane %s is one of runtime %s", lane->name,
+				lane->rt->name);
+	}
+	struct qrt_duty duty;
+	err = qrt_oblige_at(cx, QRT_DUTY_JOB, lane->name, NULL, NULL, cx->task->site, &duty);
+	if (err) {
+		return err;
+	}
 	struct qrt_job job = {.lane = lane,
 			      .fn = fn,
 			      .arg = arg,
@@ -273,6 +281,7 @@ enum qrt_err qrt_blocking_within(struct qrt_cx *cx, struct qrt_lane *lane,
 	qrt__list_init(&job.node);
 	err = enqueue(cx, lane, &job);
 	if (err) {
+		QRT_IGNORE(qrt_settle(&duty), "there is no job");
 		return err;
 	}
 	qrt__event_clear(&lane->idle);
@@ -282,6 +291,7 @@ enum qrt_err qrt_blocking_within(struct qrt_cx *cx, struct qrt_lane *lane,
 	}
 	const char *name = lane->name; /* afterwards the lane may be closed already */
 	err = qrt__park(cx, &job.wait, queue_deadline_ns);
+	QRT_IGNORE(qrt_settle(&duty), "the job has ended");
 	if (!err) {
 		return QRT_OK;
 	}

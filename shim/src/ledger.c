@@ -133,11 +133,14 @@ static void release(struct qrt__obligation *entry)
 	}
 }
 
-static void count_leak(struct qrt__obligation *entry, struct qrt_task *task)
+static void count_leak(struct qrt__obligation *entry, struct qrt_task *task, bool tell)
 {
 	struct qrt_runtime *rt = entry->rt;
 	QRT__COUNT(rt->leaks, 1);
-	qrt__trace(rt, QRT__TRACE_LEAK, entry->kind, task->id);
+	qrt__trace_named(rt, QRT__TRACE_LEAK, entry->kind, task->id, entry->what, entry->site);
+	if (!tell) {
+		return; /* the detail is that of the failure */
+	}
 	snprintf(task->detail, sizeof(task->detail), "%s %s, made at %s by %s, was never settled",
 		 kinds[entry->kind].name, entry->what, entry->site, entry->holder_name);
 }
@@ -149,10 +152,10 @@ static void leave_to_root(struct qrt__obligation *entry)
 	link_to(entry, entry->rt->root, NULL);
 }
 
-static void end_one(struct qrt__obligation *entry, struct qrt_task *task, bool leaked)
+static void end_one(struct qrt__obligation *entry, struct qrt_task *task, enum qrt__end how)
 {
-	if (leaked) {
-		count_leak(entry, task);
+	if (how != QRT__END_ABANDONED) {
+		count_leak(entry, task, how == QRT__END_WELL);
 	}
 	if (task->rt->engine->structured) {
 		release(entry);
@@ -161,28 +164,28 @@ static void end_one(struct qrt__obligation *entry, struct qrt_task *task, bool l
 	}
 }
 
-size_t qrt__ledger_task_ended(struct qrt_task *task, bool abandoned)
+size_t qrt__ledger_task_ended(struct qrt_task *task, enum qrt__end how)
 {
 	size_t n = 0;
 	/* The last one made goes first, as in any unwinding. */
 	while (!qrt__list_empty(&task->duties)) {
 		struct qrt__list *node = task->duties.prev;
-		end_one(QRT__CONTAINER(node, struct qrt__obligation, in_holder), task, !abandoned);
+		end_one(QRT__CONTAINER(node, struct qrt__obligation, in_holder), task, how);
 		n++;
 	}
-	return abandoned ? 0 : n;
+	return how == QRT__END_ABANDONED ? 0 : n;
 }
 
-size_t qrt__ledger_region_ended(struct qrt__region *region)
+size_t qrt__ledger_region_ended(struct qrt__region *region, enum qrt__end how)
 {
 	size_t n = 0;
 	while (!qrt__list_empty(&region->duties)) {
 		struct qrt__list *node = region->duties.prev;
 		end_one(QRT__CONTAINER(node, struct qrt__obligation, in_region), region->opener,
-			true);
+			how);
 		n++;
 	}
-	return n;
+	return how == QRT__END_ABANDONED ? 0 : n;
 }
 
 void qrt__ledger_runtime_ended(struct qrt_runtime *rt)

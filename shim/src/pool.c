@@ -25,10 +25,10 @@ struct qrt__pool_chunk {
 	char *slots;
 };
 
-void qrt__pool_init(struct qrt__pool *pool, size_t size, size_t align)
+void qrt__pool_init(struct qrt__pool *pool, size_t size, size_t clear, size_t align)
 {
 	QRT_PRE(size >= sizeof(struct qrt__slot));
-	*pool = (struct qrt__pool){.size = (size + align - 1) / align * align};
+	*pool = (struct qrt__pool){.size = (size + align - 1) / align * align, .clear = clear};
 }
 
 void qrt__pool_fini(struct qrt__pool *pool)
@@ -83,7 +83,7 @@ void *qrt__pool_take(struct qrt__pool *pool, uint32_t magic)
 	pool->free = slot->next_free;
 	pool->taken++;
 	ASAN_UNPOISON_MEMORY_REGION(slot, pool->size);
-	memset(slot + 1, 0, pool->size - sizeof(*slot));
+	memset(slot + 1, 0, pool->clear - sizeof(*slot));
 	slot->generation++;
 	slot->magic = magic;
 	return slot;

@@ -25,17 +25,21 @@ struct qrt__slot {
 struct qrt__pool_chunk;
 
 struct qrt__pool {
-	size_t size; /* of a slot, rounded up */
+	size_t size;  /* of a slot, rounded up */
+	size_t clear; /* bytes of it that are zeroed when it is taken */
 	struct qrt__slot *free;
 	struct qrt__pool_chunk *chunks;
 	size_t taken;
 };
 
-/* @size at least a slot. @align: QRT__SLOT_ALIGN when handles are made, else less. */
-void qrt__pool_init(struct qrt__pool *pool, size_t size, size_t align);
+/*
+ * @size at least a slot, of which @clear bytes are zeroed each time. @align: QRT__SLOT_ALIGN when
+ * handles are made, else less.
+ */
+void qrt__pool_init(struct qrt__pool *pool, size_t size, size_t clear, size_t align);
 /* Everything must be back. */
 void qrt__pool_fini(struct qrt__pool *pool);
-/* Zeroed but for the slot; NULL when there is no memory. */
+/* Zeroed as said above, but for the slot; NULL when there is no memory. */
 void *qrt__pool_take(struct qrt__pool *pool, uint32_t magic);
 void qrt__pool_give(struct qrt__pool *pool, void *object);
 

@@ -47,6 +47,7 @@ static enum qrt_err deliver(struct qrt_cx *cx, void *arg)
 enum qrt_err qrt_call(struct qrt_cx *cx, struct qrt_port *port, struct qrt_msg **msg,
 		      struct qrt_msg **ret_reply)
 {
+	QRT__ANCHORED(cx);
 	struct delivery delivery = {.msg = *msg};
 	*msg = NULL;
 	enum qrt_err err = qrt_cx_require(cx, QRT_CAP_CALL);

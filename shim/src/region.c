@@ -72,6 +72,7 @@ static struct qrt__region *region_new(struct qrt_runtime *rt, const char *name)
 	qrt__list_init(&region->duties);
 	qrt__cancel_init_region(region);
 	QRT__COUNT(rt->regions_opened, 1);
+	region->id = atomic_load_explicit(&rt->regions_opened, memory_order_relaxed);
 	QRT__COUNT(rt->regions_live, 1);
 	return region;
 }
@@ -133,8 +134,8 @@ static enum qrt_err may_open(struct qrt_cx *cx, const struct qrt_region_options 
 		return err;
 	}
 	if (!qrt__budget_valid(&opts->budget) || opts->cleanup_ns < 0 ||
-	    opts->policy > QRT_SUPERVISE) {
-		return qrt_fail(cx, QRT_EINVAL, "region %s: bad budget, cleanup or policy",
+	    opts->policy > QRT_SUPERVISE || (opts->flags & ~QRT_CANCEL_REST)) {
+		return qrt_fail(cx, QRT_EINVAL, "region %s: bad budget, cleanup, policy or flags",
 				opts->name ? opts->name : cx->task->name);
 	}
 	return QRT_OK;
@@ -191,7 +192,7 @@ enum qrt_err qrt_region_open_with(struct qrt_cx *cx, const struct qrt_region_opt
 		}
 	}
 	enter_parent(region, cx, opts);
-	qrt__trace(task->rt, QRT__TRACE_OPEN, task->id, 0);
+	qrt__trace_named(task->rt, QRT__TRACE_OPEN, task->id, region->id, region->name, task->name);
 	*ret_region = qrt__region_handle(region);
 	return QRT_OK;
 }
@@ -260,7 +261,7 @@ static void record_failure(struct qrt__region *region, const struct qrt_task *ta
 {
 	struct qrt_failure failure = {.index = task->index,
 				      .outcome = task->outcome,
-				      .forced = task->forced,
+				      .forced = task->abandoned,
 				      .err = err,
 				      .name = task->name,
 				      .site = task->site};
@@ -268,10 +269,7 @@ static void record_failure(struct qrt__region *region, const struct qrt_task *ta
 	bool decides = task->outcome != QRT_OUTCOME_CANCELLED;
 	if (decides && !region->first_err) {
 		region->first_err = err;
-		region->first = qrt__region_alloc(region, sizeof(failure));
-		if (region->first) {
-			*region->first = failure;
-		}
+		memcpy(region->first_detail, failure.detail, sizeof(failure.detail));
 	}
 	keep_failure(region, &failure);
 }
@@ -338,7 +336,7 @@ void qrt__region_task_ended(struct qrt__region *region, struct qrt_task *task, e
 		if (outcome > region->failures.worst) {
 			region->failures.worst = outcome;
 		}
-		if (failed || task->forced) {
+		if (failed || task->abandoned) {
 			record_failure(region, task, err);
 		} else if (outcome == QRT_OUTCOME_OK) {
 			record_success(region, task);
@@ -363,7 +361,7 @@ static void drain(struct qrt__region *region)
 }
 
 /* Everything of @region ends; goes on where an abandoned close was. */
-static void wind_down(struct qrt__region *region)
+static void wind_down(struct qrt__region *region, enum qrt__end how)
 {
 	if (region->state == QRT__REGION_OPEN) {
 		move_to(region, QRT__REGION_CLOSING);
@@ -377,7 +375,7 @@ static void wind_down(struct qrt__region *region)
 		move_to(region, QRT__REGION_FINALIZING);
 	}
 	qrt__run_finalizers(&region->cx, &region->defers);
-	region->leaks = qrt__ledger_region_ended(region);
+	region->leaks = qrt__ledger_region_ended(region, how);
 	move_to(region, QRT__REGION_CLOSED);
 }
 
@@ -387,14 +385,14 @@ static void let_go(struct qrt__region *region)
 	task->top = region->outer;
 	qrt__list_remove(&region->in_parent);
 	wake_closer(region->parent);
-	qrt__trace(region->rt, QRT__TRACE_CLOSE, task->id, 0);
+	qrt__trace_named(region->rt, QRT__TRACE_CLOSE, task->id, region->id, region->name, NULL);
 	region_free(region);
 	qrt__cancel_look(task);
 }
 
 void qrt__region_finish(struct qrt__region *region)
 {
-	wind_down(region);
+	wind_down(region, QRT__END_ABANDONED);
 	let_go(region);
 }
 
@@ -410,8 +408,7 @@ static enum qrt_err closing_result(struct qrt_cx *cx, const struct qrt__region *
 		return QRT_OK;
 	}
 	if (region->first_err) {
-		return qrt_fail(cx, region->first_err, "%s",
-				region->first ? region->first->detail : "");
+		return qrt_fail(cx, region->first_err, "%s", region->first_detail);
 	}
 	if (!err && region->failures.worst == QRT_OUTCOME_CANCELLED && !region->decided) {
 		return QRT_ECANCELED;
@@ -475,7 +472,7 @@ enum qrt_err qrt_region_close_report(struct qrt_cx *cx, struct qrt_region **hand
 		region->decided = true;
 		cancel_rest(region, QRT_CANCEL_USER, "the body is done");
 	}
-	wind_down(region);
+	wind_down(region, qrt__end_of(err));
 	enum qrt_err result = closing_result(cx, region, err);
 	if (!result && region->leaks > 0) {
 		result = QRT_ELEAK; /* the detail names the last one */

@@ -1,5 +1,6 @@
 /* The life of a runtime: open, run on this thread or its own, shut down, audit, close. */
 #include "shim/src/internal.h"
+#include "shim/src/watchdog.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -21,6 +22,7 @@
 #endif
 
 #define TASKS_DEFAULT 1000000
+#define STALL_DEFAULT QRT_SEC
 
 static struct qrt_runtime *runtime_new(const struct qrt_runtime_options *opts,
 				       const struct qrt__backend *backend)
@@ -33,14 +35,18 @@ static struct qrt_runtime *runtime_new(const struct qrt_runtime_options *opts,
 	rt->backend = backend;
 	rt->engine = backend->engine;
 	rt->driver = backend->driver;
+	rt->tracing = rt->driver->traced ? QRT__TRACING_HASH : 0;
+	rt->stall_ns = opts->stall_ns ? opts->stall_ns : STALL_DEFAULT;
 	snprintf(rt->name, sizeof(rt->name), "%s", opts->name ? opts->name : backend->name);
 	rt->tasks_max = opts->tasks_max ? opts->tasks_max : TASKS_DEFAULT;
 	for (unsigned lane = 0; lane < QRT__LANES; lane++) {
 		qrt__list_init(&rt->ready[lane]);
 	}
-	qrt__pool_init(&rt->regions, sizeof(struct qrt__region), QRT__SLOT_ALIGN);
-	qrt__pool_init(&rt->obligations, sizeof(struct qrt__obligation), 64);
-	qrt__pool_init(&rt->objects, QRT__SLOT_ALIGN, QRT__SLOT_ALIGN);
+	qrt__pool_init(&rt->regions, sizeof(struct qrt__region),
+		       offsetof(struct qrt__region, first_detail), QRT__SLOT_ALIGN);
+	qrt__pool_init(&rt->obligations, sizeof(struct qrt__obligation),
+		       sizeof(struct qrt__obligation), 64);
+	qrt__pool_init(&rt->objects, QRT__SLOT_ALIGN, QRT__SLOT_ALIGN, QRT__SLOT_ALIGN);
 	qrt__timers_init(&rt->timers);
 	rt->inbox_tail = &rt->inbox_head;
 	rt->inbox_open = true;
@@ -68,6 +74,21 @@ static void runtime_free(struct qrt_runtime *rt)
 	free(rt);
 }
 
+/* What stands on an open driver. */
+static enum qrt_err open_rest(struct qrt_runtime *rt, const struct qrt_runtime_options *opts)
+{
+	rt->turn_ns = qrt__now(rt);
+	enum qrt_err err = qrt__region_open_root(rt);
+	/* The lab's clock is not for other threads, and stands still while a task runs. */
+	if (!err && opts->on_stall && !rt->driver->traced) {
+		err = qrt__watchdog_start(rt, opts);
+		if (err) {
+			qrt__region_close_root(rt);
+		}
+	}
+	return err;
+}
+
 enum qrt_err qrt_runtime_open(const struct qrt_runtime_options *opts, char *ret_detail,
 			      struct qrt_runtime **ret_rt)
 {
@@ -79,6 +100,9 @@ enum qrt_err qrt_runtime_open(const struct qrt_runtime_options *opts, char *ret_
 		snprintf(detail, sizeof(detail), "backend \"%s\" is not in this build",
 			 opts->backend);
 		err = QRT_ENOTSUP;
+	} else if (opts->stall_ns < 0) {
+		snprintf(detail, sizeof(detail), "a stall of %lld ns", (long long)opts->stall_ns);
+		err = QRT_EINVAL;
 	} else if (!(rt = runtime_new(opts, backend))) {
 		err = QRT_ENOMEM;
 	}
@@ -90,7 +114,7 @@ enum qrt_err qrt_runtime_open(const struct qrt_runtime_options *opts, char *ret_
 		err = rt->driver->open(rt, opts->seed, detail);
 	}
 	if (!err) {
-		err = qrt__region_open_root(rt);
+		err = open_rest(rt, opts);
 		if (err) {
 			rt->driver->close(rt);
 		}
@@ -131,6 +155,7 @@ enum qrt_err qrt_run_main(struct qrt_runtime *rt, qrt_task_fn *fn, void *arg)
 	struct main_call call = {.fn = fn, .arg = arg};
 	rt->thread = pthread_self();
 	rt->stopping = true; /* as soon as everything has ended */
+	rt->turn_ns = qrt__now(rt);
 	pthread_mutex_lock(&rt->inbox_lock);
 	rt->inbox_open = true;
 	pthread_mutex_unlock(&rt->inbox_lock);
@@ -250,6 +275,10 @@ void qrt_runtime_audit(const struct qrt_runtime *rt, struct qrt_audit *ret_audit
 					.leaks = READ(leaks),
 					.budgets_spent = READ(budgets_spent),
 					.restarts = READ(restarts),
+					.stalls = READ(stalls),
+					.ready = READ(ready_seen),
+					.lag_ns = READ(lag_ns),
+					.lag_max_ns = READ(lag_max_ns),
 					.turns = READ(turns),
 					.detached_live = READ(detached_live),
 					.trace_hash = READ(trace_hash)};
@@ -309,6 +338,8 @@ void qrt_runtime_close(struct qrt_runtime **rt_ptr)
 	}
 	QRT_PRE(rt->magic == QRT__RUNTIME_MAGIC);
 	QRT_PRE(!rt->started);
+	qrt__watchdog_stop(&rt->watchdog);
+	qrt__trace_ended(rt);
 	qrt__ledger_runtime_ended(rt);
 	assert_nothing_left(rt);
 	qrt__region_close_root(rt);

@@ -5,23 +5,12 @@
  * errand that wants a deep stack.
  */
 #include "shim/src/internal.h"
+#include "shim/src/watchdog.h"
 
 /* Tasks that may run before the loop polls again: bounds how long I/O waits. */
 enum { BATCH = 256 };
 /* One in so many picks goes past the favoured lanes: none starves. */
 enum { FAIRNESS = 16 };
-
-void qrt__trace_mix(struct qrt_runtime *rt, unsigned what, uint64_t a, uint64_t b)
-{
-	/* Multiply-xorshift mixing of three words; any change of order changes the hash. */
-	uint64_t h = atomic_load_explicit(&rt->trace_hash, memory_order_relaxed);
-	const uint64_t words[] = {what, a, b};
-	for (size_t i = 0; i < 3; i++) {
-		h = (h ^ words[i]) * UINT64_C(0x9e3779b97f4a7c15);
-		h ^= h >> 29;
-	}
-	atomic_store_explicit(&rt->trace_hash, h, memory_order_relaxed);
-}
 
 void qrt__make_ready(struct qrt_task *task, unsigned lane)
 {
@@ -83,7 +72,8 @@ static void enter(struct qrt_runtime *rt, struct qrt_task *task)
 	task->state = QRT__TASK_RUNNING;
 	atomic_store_explicit(&rt->busy_task, task->name, memory_order_relaxed);
 	atomic_store_explicit(&rt->busy_site, task->site, memory_order_relaxed);
-	qrt__trace(rt, QRT__TRACE_RUN, task->id, 0);
+	QRT__COUNT(rt->runs, 1);
+	qrt__trace_named(rt, QRT__TRACE_RUN, task->id, 0, task->name, task->site);
 }
 
 /* Gives back the stack of a task that ended; on any other stack. */
@@ -223,7 +213,7 @@ static void fire_timers(struct qrt_runtime *rt)
 	}
 }
 
-static int64_t poll_timeout(struct qrt_runtime *rt)
+static int64_t poll_timeout(struct qrt_runtime *rt, int64_t now)
 {
 	if (rt->n_ready > 0) {
 		return 0;
@@ -232,8 +222,29 @@ static int64_t poll_timeout(struct qrt_runtime *rt)
 	if (next == QRT_NO_DEADLINE) {
 		return -1;
 	}
-	int64_t now = qrt__now(rt);
 	return next > now ? next - now : 0;
+}
+
+static void begin_turn(struct qrt_runtime *rt)
+{
+	rt->turn_ns = qrt__now(rt);
+	atomic_store_explicit(&rt->busy_task, NULL, memory_order_relaxed);
+	atomic_store_explicit(&rt->busy_since_ns, rt->turn_ns, memory_order_relaxed);
+	qrt__watchdog_poke(rt->watchdog);
+}
+
+/* Back from the tasks at @now. */
+static void end_turn(struct qrt_runtime *rt, int64_t now)
+{
+	uint64_t lag = (uint64_t)(now - rt->turn_ns);
+	atomic_store_explicit(&rt->lag_ns, lag, memory_order_relaxed);
+	if (lag > atomic_load_explicit(&rt->lag_max_ns, memory_order_relaxed)) {
+		atomic_store_explicit(&rt->lag_max_ns, lag, memory_order_relaxed);
+	}
+	if (__builtin_expect(lag >= (uint64_t)rt->stall_ns, 0)) {
+		qrt__trace_named(rt, QRT__TRACE_STALL, lag, 0, rt->busy_task, rt->busy_site);
+	}
+	atomic_store_explicit(&rt->busy_since_ns, 0, memory_order_relaxed);
 }
 
 void qrt__loop_run(struct qrt_runtime *rt)
@@ -242,18 +253,18 @@ void qrt__loop_run(struct qrt_runtime *rt)
 	qrt__fiber_init_thread(&rt->loop);
 	qrt__overflow_watch(rt);
 	for (;;) {
-		rt->turn_ns = qrt__now(rt);
-		atomic_store_explicit(&rt->busy_since_ns, rt->turn_ns, memory_order_relaxed);
+		begin_turn(rt);
 		run_posts(rt);
 		fire_timers(rt);
+		atomic_store_explicit(&rt->ready_seen, rt->n_ready, memory_order_relaxed);
 		run_batch(rt);
 		QRT__COUNT(rt->turns, 1);
 		if (may_end(rt)) {
 			break;
 		}
-		int64_t timeout = poll_timeout(rt);
-		atomic_store_explicit(&rt->busy_since_ns, 0, memory_order_relaxed);
-		rt->driver->poll(rt, timeout);
+		int64_t now = qrt__now(rt);
+		end_turn(rt, now);
+		rt->driver->poll(rt, poll_timeout(rt, now));
 	}
 	atomic_store_explicit(&rt->busy_since_ns, 0, memory_order_relaxed);
 	qrt__overflow_unwatch();

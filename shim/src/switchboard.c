@@ -301,6 +301,7 @@ static enum qrt_err move_locked(struct qrt_cx *cx, struct qrt_switchboard *sb, s
 static enum qrt_err change(struct qrt_cx *cx, struct qrt_switchboard *sb, const char *component,
 			   const char *backend, struct qrt_move *move)
 {
+	QRT__ANCHORED(cx);
 	enum qrt_err err = qrt_cx_require(cx, QRT_CAP_ADMIN);
 	struct slot *slot = err ? NULL : find_slot(sb, component);
 	struct qrt__instance *to = NULL;
@@ -368,6 +369,7 @@ static enum qrt_err stop_slot(struct qrt_cx *cx, struct qrt_switchboard *sb, str
 
 enum qrt_err qrt_switchboard_stop(struct qrt_cx *cx, struct qrt_switchboard *sb)
 {
+	QRT__ANCHORED(cx);
 	enum qrt_err err = qrt_cx_require(cx, QRT_CAP_ADMIN);
 	if (err) {
 		return err;

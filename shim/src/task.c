@@ -48,11 +48,13 @@ static void task_finish(struct qrt_task *task, enum qrt_err err, enum qrt_outcom
 	/* Nothing may cut or abandon the end itself; a panic in it comes here once more. */
 	task->masks = 1;
 	task->commits = 1;
+	task->anchors = 0;
 	task->finalizing = false;
 	close_left_open(task);
 	qrt__run_finalizers(&task->cx, &task->defers);
-	bool abandoned = task->forced || outcome == QRT_OUTCOME_PANICKED;
-	if (qrt__ledger_task_ended(task, abandoned) > 0 && !err) {
+	bool helpless = task->abandoned || outcome == QRT_OUTCOME_PANICKED;
+	if (qrt__ledger_task_ended(task, helpless ? QRT__END_ABANDONED : qrt__end_of(err)) > 0 &&
+	    !err) {
 		err = QRT_ELEAK;
 		outcome = QRT_OUTCOME_ERR;
 	}
@@ -60,7 +62,7 @@ static void task_finish(struct qrt_task *task, enum qrt_err err, enum qrt_outcom
 	task->state = QRT__TASK_ENDED;
 	qrt__cancel_fini_task(task);
 	qrt__meter_fini(&task->meter);
-	qrt__trace(rt, QRT__TRACE_END, task->id, err);
+	qrt__trace_named(rt, QRT__TRACE_END, task->id, err, task->name, NULL);
 	QRT__COUNT(rt->tasks_live, -1);
 	qrt__region_task_ended(task->home, task, err);
 	rt->ended = task;
@@ -185,7 +187,7 @@ enum qrt_err qrt__task_start(struct qrt__region *region, const struct qrt__spawn
 	enter_region(task, region, spawn);
 	QRT__COUNT(rt->tasks_spawned, 1);
 	QRT__COUNT(rt->tasks_live, 1);
-	qrt__trace(rt, QRT__TRACE_SPAWN, task->id, task->index);
+	qrt__trace_named(rt, QRT__TRACE_SPAWN, task->id, task->index, task->name, task->site);
 	qrt__make_ready(task, QRT__LANE_READY + QRT_PRIORITY_MAX - task->priority);
 	if (ret_task) {
 		*ret_task = task;

@@ -25,8 +25,15 @@ static void wait_expired(struct qrt__timer *timer)
 void qrt__wait_init(struct qrt__wait *wait, struct qrt_cx *cx, enum qrt__wait_kind kind,
 		    const void *object, qrt__abort_fn *abort)
 {
-	*wait =
-	    (struct qrt__wait){.task = cx->task, .kind = kind, .object = object, .abort = abort};
+	/* Field by field: it is large, most of it is the timer's and the queue's own affair. */
+	wait->task = cx->task;
+	wait->kind = kind;
+	wait->object = object;
+	wait->abort = abort;
+	wait->aborted = false;
+	wait->done = false;
+	wait->site = NULL;
+	wait->holder = NULL;
 	qrt__timer_init(&wait->timer, wait_expired);
 	qrt__list_init(&wait->node);
 }
@@ -90,7 +97,7 @@ enum qrt_err qrt__park(struct qrt_cx *cx, struct qrt__wait *wait, int64_t deadli
 	task->state = QRT__TASK_PARKED;
 	QRT__COUNT(rt->ops_started, op);
 	QRT__COUNT(rt->ops_live, op);
-	qrt__trace(rt, QRT__TRACE_PARK, task->id, wait->kind);
+	qrt__trace_named(rt, QRT__TRACE_PARK, task->id, wait->kind, NULL, wait->site);
 	qrt__switch_away(rt, task, false);
 	QRT__COUNT(rt->ops_live, -(int)op);
 	QRT_POST(wait->done);

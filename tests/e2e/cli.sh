@@ -358,6 +358,10 @@ else
 	run runtime rollback db --control "$control"
 	fails 3 runtime_init 'never moved' 'there is no move to roll back'
 fi
+run runtime trace --secs 1 --control "$control"
+like "$rc $out" '^0 \{"displayTimeUnit":"ms",.*"traceEvents":\[.*"name":"process_name".*\]\}$' 'a recording is JSON'
+run runtime trace --secs 99 --control "$control"
+fails 2 '' '"99" is not a whole number from 1 to 20' 'and not of any length'
 run runtime set mail=$home --control "$control"
 fails 2 config_validation 'mail' 'an unknown component is named'
 run runtime set db=lunar --control "$control"
@@ -442,9 +446,11 @@ hang_up() {
 	await 'HUP: server moved to legacy'
 	check $? 'HUP with the file mended moves back'
 	kill -USR1 "$pid"
-	await '"runtime":"supervisor".*"waits_for"'
+	await '^runtime supervisor backend=.* tasks_live='
 	check $? 'USR1 dumps what lives'
-	await '"runtime":"legacy-loop"'
+	await 'task main id=.*waits_for=signal'
+	check $? 'with what each waits for'
+	await '^runtime legacy-loop '
 	check $? 'in every runtime'
 	finish TERM
 	is "$rc" 0 'and it ends as ever'

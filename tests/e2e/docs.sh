@@ -171,6 +171,12 @@ run_block() { # KIND FILE
 		$CC -std=gnu11 -Wall -Wextra -Werror -fsyntax-only -I"$top_srcdir/shim/include" \
 			-x c "$2" >>"$log" 2>&1
 		;;
+	"c from "*)
+		# A part of a file that is compiled and run: word for word, whole lines.
+		line=$(cat "$2")
+		[[ $'\n'$(cat "$top_srcdir/${1#c from }" 2>>"$log")$'\n' == *$'\n'"$line"$'\n'* ]] ||
+			complain "this does not stand in ${1#c from }"
+		;;
 	ini) "$QUOTEY" config --config "$2" >>"$log" 2>&1 ;;
 	text) ;;
 	*) complain "a block of kind \"$1\": nobody here knows how to check it" ;;

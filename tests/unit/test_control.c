@@ -797,6 +797,26 @@ static void the_client_takes_no_answer_that_is_not_strictly_one(void **state)
 	}
 }
 
+static void the_client_takes_no_more_than_it_was_told_to(void **state)
+{
+	struct fixture f = open_with("127.0.0.1", NULL);
+	char *body = NULL;
+	int status = 0;
+
+	(void)state;
+	assert_int_equal(qrt_control_ask(&f.target, "GET", "/large", NULL, &status, &body),
+			 QRT_EPROTO);
+	f.target.body_max = (8 << 20) - 1;
+	assert_int_equal(qrt_control_ask(&f.target, "GET", "/large", NULL, &status, &body),
+			 QRT_EPROTO);
+	assert_null(body);
+	f.target.body_max = 8 << 20;
+	assert_int_equal(qrt_control_ask(&f.target, "GET", "/large", NULL, &status, &body), QRT_OK);
+	assert_int_equal(status, 200);
+	free(body);
+	qrt_control_close(&f.control);
+}
+
 static void the_client_sends_no_request_that_could_be_two(void **state)
 {
 	struct qrt_control_target target = {.address = "127.0.0.1", .port = 1, .timeout_ms = 100};
@@ -840,6 +860,7 @@ int main(void)
 	    cmocka_unit_test(close_waits_for_handlers_and_their_answers_arrive),
 	    cmocka_unit_test(a_peer_that_leaves_early_does_not_kill_the_process),
 	    cmocka_unit_test(the_client_takes_no_answer_that_is_not_strictly_one),
+	    cmocka_unit_test(the_client_takes_no_more_than_it_was_told_to),
 	    cmocka_unit_test(the_client_sends_no_request_that_could_be_two),
 	};
 

@@ -890,7 +890,7 @@ static enum qrt_err impatient(struct qrt_cx *cx, void *arg)
 	struct qrt_db *db = NULL;
 	char url[URL_MAX];
 	struct qrt_region *region = NULL;
-	struct qrt_db_options opts = {.url = url_of("wait.db", url), .lane_wait_ns = 10 * QRT_MS};
+	struct qrt_db_options opts = {.url = url_of("wait.db", url), .lane_wait_ns = 100 * QRT_MS};
 	MUST_GIVE(qrt_db_open(cx, &opts, &db), QRT_OK);
 	MUST_GIVE(write_sql(cx, db, "CREATE TABLE t (n)"), QRT_OK);
 	struct endless endless = {.db = db, .write = true};
@@ -900,7 +900,7 @@ static enum qrt_err impatient(struct qrt_cx *cx, void *arg)
 		err = qrt_yield(cx);
 	}
 	enum qrt_err second = write_sql(cx, db, "INSERT INTO t VALUES (1)");
-	bool says = DETAIL_HAS("database busy: no lane for this write within 10 ms");
+	bool says = DETAIL_HAS("database busy: no lane for this write within 100 ms");
 	qrt_region_cancel(region, QRT_CANCEL_USER, "test");
 	QRT_IGNORE(qrt_region_close(cx, &region, err), "what counts is in second");
 	MUST(second == QRT_EBUSY);

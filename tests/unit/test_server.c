@@ -529,6 +529,10 @@ static void the_server_moves_to_the_other_backend_and_back(void **state)
 
 static void metrics(struct stand *stand)
 {
+	static const char *const gauges[] = {
+	    "tasks_live",     "regions_live",	     "loop_ready",	 "loop_lag_seconds",
+	    "forced_total",   "leaks_total",	     "duties_live",	 "duties_made_total",
+	    "restarts_total", "budgets_spent_total", "loop_stalls_total"};
 	char part[160];
 
 	in_task(stand, start_db);
@@ -550,6 +554,19 @@ static void metrics(struct stand *stand)
 		       "# TYPE quotey_tasks_live gauge\n");
 	assert_control(stand, "GET", "/metrics", "", 200,
 		       "quotey_loop_busy_seconds{runtime=\"supervisor\"");
+	snprintf(part, sizeof(part),
+		 "\nquotey_cancels_by_kind_total{runtime=\"supervisor\",backend=\"%s\","
+		 "kind=\"shutdown\"} 0\n",
+		 stand->backend);
+	assert_control(stand, "GET", "/metrics", "", 200, part);
+	snprintf(part, sizeof(part),
+		 "\nquotey_loop_lag_max_seconds{runtime=\"supervisor\",backend=\"%s\"} 0.0",
+		 stand->backend);
+	assert_control(stand, "GET", "/metrics", "", 200, part);
+	for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++) {
+		snprintf(part, sizeof(part), "\nquotey_%s{runtime=\"supervisor\"", gauges[i]);
+		assert_control(stand, "GET", "/metrics", "", 200, part);
+	}
 }
 
 static void metrics_are_in_the_text_format(void **state)
@@ -608,6 +625,49 @@ static void a_wedged_loop_is_named_with_its_task(void **state)
 	on_each(wedged);
 }
 
+static void recorded(struct stand *stand)
+{
+	char *text;
+
+	/* Twice: the first one has left nothing running. */
+	for (int i = 0; i < 2; i++) {
+		text =
+		    control(stand, "POST", "/runtime/trace", "{\"secs\":1,\"events\":1000}", 200);
+		for (size_t j = 0; j < stand->n_runtimes; j++) {
+			char part[80];
+
+			snprintf(part, sizeof(part),
+				 "\"name\":\"process_name\",\"args\":{\"name\":\"%s (",
+				 qrt_runtime_name(stand->runtimes[j]));
+			assert_non_null(strstr(text, part));
+		}
+		assert_non_null(strstr(text, "\"traceEvents\":["));
+		assert_non_null(strstr(text, "\"name\":\"sleep\",\"cat\":\"waiting\""));
+		free(text);
+	}
+	assert_control(stand, "POST", "/runtime/trace", "{\"secs\":0}", 400,
+		       "secs: must be from 1 to 20");
+	assert_control(stand, "POST", "/runtime/trace", "{\"secs\":21}", 400,
+		       "secs: must be from 1 to 20");
+	assert_control(stand, "POST", "/runtime/trace", "{\"events\":100001}", 400,
+		       "events: must be from 1 to 100000");
+	assert_control(stand, "POST", "/runtime/trace", "{\"seconds\":1}", 422, "seconds");
+	assert_control(stand, "POST", "/runtime/trace", "[", 400, "");
+	atomic_store(&stand->control.is_recording, true);
+	assert_control(stand, "POST", "/runtime/trace", "", 409, "Another recording is under way.");
+	atomic_store(&stand->control.is_recording, false);
+	/* When all stops a recording does not make it wait: it ends at once, long before 20 s. */
+	atomic_store(&stand->control.draining, true);
+	assert_control(stand, "POST", "/runtime/trace", "{\"secs\":20}", 200, "\"traceEvents\":[");
+	atomic_store(&stand->control.draining, false);
+}
+
+static void the_runtimes_are_recorded_one_recording_at_a_time(void **state)
+{
+	(void)state;
+	on_each(recorded);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -620,6 +680,7 @@ int main(void)
 	    cmocka_unit_test(the_server_moves_to_the_other_backend_and_back),
 	    cmocka_unit_test(metrics_are_in_the_text_format),
 	    cmocka_unit_test(a_wedged_loop_is_named_with_its_task),
+	    cmocka_unit_test(the_runtimes_are_recorded_one_recording_at_a_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,9 @@
  * is the meet of its own and what is left of its parent's, so it can only be
  * tighter; what a child has used is gone from its parent's when it ends.
  *
+ * Tasks and child regions pay when they end: what siblings use meanwhile they do
+ * not know of each other.
+ *
  * Backends without budgets (see qrt_backend_promises) keep to the deadline
  * and ignore the rest.
  */
@@ -31,8 +34,10 @@ QRT_API struct qrt_budget qrt_budget_meet(struct qrt_budget a, struct qrt_budget
 QRT_API struct qrt_budget qrt_cx_budget(const struct qrt_cx *cx);
 
 /*
- * Charges @units of cost; what a unit is, is the application's affair. A checkpoint: when
- * they are more than is left the task is cancelled (QRT_CANCEL_BUDGET) and ECANCELED comes back.
+ * Charges @units of cost; what a unit is, is the application's affair. A checkpoint, does not
+ * suspend: when they are more than is left the task is cancelled (QRT_CANCEL_BUDGET; through a
+ * region's own cx: the region) and ECANCELED comes back. Errors also: ETIMEDOUT, EINVAL (less
+ * than 0; nothing is charged).
  */
 QRT_API enum qrt_err qrt_charge(struct qrt_cx *cx, int64_t units) QRT_MUST_USE;
 

@@ -51,18 +51,23 @@ QRT_API int qrt_cancel_severity(enum qrt_cancel_kind kind);
 struct qrt_cancel_info {
 	enum qrt_cancel_kind kind;
 	enum qrt_cancel_kind cause; /* the kind at the top, where kind is "parent" */
+	unsigned levels;	    /* how many regions above it was asked; 0: of this very one */
 	const char *reason;	    /* static */
 	const char *origin;	    /* who asked: a task's name, "outside"; static */
 	int64_t at_ns;
 	int64_t cleanup_until_ns; /* then the task is forced */
 };
 
-/* Whether what cx's task does now has been asked to end, and by whom. Masks do not hide it. */
+/*
+ * Whether what cx's task does now has been asked to end, and by whom (@ret_info may be NULL, and
+ * is untouched without a request). Masks do not hide it. False where a cancel is not remembered.
+ */
 QRT_API bool qrt_cancel_requested(const struct qrt_cx *cx, struct qrt_cancel_info *ret_info);
 
 /*
- * What two requests are together: the severer, of equal ones the earlier; and the earlier end of
- * the cleanup. Idempotent, commutative, associative, and never weaker than either.
+ * What two requests are together: the severer, of equal ones the earlier, of those of one moment
+ * the one from further above; and the earlier end of the cleanup. Idempotent, commutative,
+ * associative, and never weaker than either.
  */
 QRT_API struct qrt_cancel_info qrt_cancel_merge(struct qrt_cancel_info a, struct qrt_cancel_info b);
 
@@ -80,17 +85,22 @@ struct qrt_mask {
  * From here to the end cancel and the cx's deadline do not reach the task: what it waits for is
  * waited for. They are delayed, never lost. A mask delays a cancel by at most @budget_ns (0: the
  * cleanup budget), counted from the request or from here, whichever is later. Masks nest; the
- * tighter holds. Needs no capability. Errors: ELIMIT (deeper than QRT_MASK_DEPTH_MAX).
+ * tighter holds. What regions opened in it do is covered too. *ret_mask is the caller's, until the
+ * end. No checkpoint, does not suspend, needs no capability. Errors: ELIMIT (deeper than
+ * QRT_MASK_DEPTH_MAX), EINVAL (@budget_ns below 0). Where a cancel is not remembered one that
+ * comes meanwhile is lost.
  */
 QRT_API enum qrt_err qrt_mask_begin(struct qrt_cx *cx, int64_t budget_ns,
 				    struct qrt_mask *ret_mask) QRT_MUST_USE;
-/* Innermost first. */
+/* In the task that began it, innermost first. No checkpoint: the next one tells of the cancel. */
 QRT_API void qrt_mask_end(struct qrt_cx *cx, struct qrt_mask *mask);
 
 /*
  * The verdict before something that must not be half done. ECANCELED or ETIMEDOUT: the cancel
  * came first and nothing may be begun. OK: the section is the caller's, and a cancel waits until
- * qrt_commit_end, even one whose cleanup budget is spent. Keep it short. Errors also: ELIMIT.
+ * qrt_commit_end, even one whose cleanup budget is spent, and so does cx's deadline: put
+ * qrt_timeout around a wait in it that may not end. A checkpoint, does not suspend; one of the
+ * QRT_MASK_DEPTH_MAX masks. Errors also: ELIMIT.
  */
 QRT_API enum qrt_err qrt_commit_begin(struct qrt_cx *cx, struct qrt_mask *ret_mask) QRT_MUST_USE;
 QRT_API void qrt_commit_end(struct qrt_cx *cx, struct qrt_mask *mask);

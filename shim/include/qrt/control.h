@@ -70,13 +70,14 @@ QRT_API void qrt_control_close(struct qrt_control **control);
  * The client side, for the command line: one request, blocking at most
  * @timeout_ms. *ret_body is malloc'd, NUL-terminated, the caller's. @token may be NULL.
  * Errors: EINVAL (an argument that fits no request), ECONNREFUSED, ECONNRESET,
- * ETIMEDOUT, EPROTO (also: more than 1 MiB), EMFILE, ENOMEM, EIO.
+ * ETIMEDOUT, EPROTO (also: more than body_max bytes), EMFILE, ENOMEM, EIO.
  */
 struct qrt_control_target {
 	const char *address;
 	uint16_t port;
 	const char *token;
 	int timeout_ms;
+	size_t body_max; /* of the answer; 0: 1 MiB */
 };
 QRT_API enum qrt_err qrt_control_ask(const struct qrt_control_target *target, const char *method,
 				     const char *path, const char *body, int *ret_status,

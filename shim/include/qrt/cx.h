@@ -5,7 +5,14 @@
  * thread; it is never kept beyond the call it was given to, never shared.
  *
  * A cx is narrowed by opening a region with fewer capabilities or an earlier
- * deadline (qrt/region.h): the region's own cx carries the result.
+ * deadline (qrt/region.h): the region's own cx carries the result. Capabilities
+ * alone: qrt_cx_narrow.
+ *
+ * In all of qrt, unless it says otherwise: a call belongs to the thread of its
+ * runtime, and one that takes a cx to the running task of that cx. What suspends
+ * is a checkpoint, begins nothing when that refuses, and has these errors beside
+ * those it names: ECANCELED, ETIMEDOUT, ENOSUSPEND (in a finalizer), ETHREAD,
+ * ESTATE (the cx of a task that does not run). What needs a capability has ENOTCAPABLE.
  */
 #ifndef QRT_CX_H
 #define QRT_CX_H
@@ -54,15 +61,19 @@ QRT_API enum qrt_err qrt_cx_require(struct qrt_cx *cx, uint32_t caps) QRT_MUST_U
 
 /*
  * A checkpoint: QRT_ECANCELED when the task has been asked to end,
- * QRT_ETIMEDOUT when the deadline has passed, else QRT_OK. Does not suspend.
- * Every call that says "suspends" is a checkpoint too.
+ * QRT_ETIMEDOUT when the deadline has passed or was what asked, else QRT_OK; and
+ * QRT_OK under a mask (qrt/cancel.h). Does not suspend. Takes one of the budget's
+ * polls. Every call that says "suspends" is a checkpoint too. Where cleanup is
+ * bounded it does not return once the cleanup budget is spent.
  */
 QRT_API enum qrt_err qrt_checkpoint(struct qrt_cx *cx) QRT_MUST_USE;
 
-/* Lets the other ready tasks run first. Suspends. */
+/* Lets the other ready tasks run first, as far as priorities go. Suspends. */
 QRT_API enum qrt_err qrt_yield(struct qrt_cx *cx) QRT_MUST_USE;
 
-/* Suspends until the absolute time @until_ns. Needs TIME. */
+/*
+ * Suspends until the absolute time @until_ns. Needs TIME. ETIMEDOUT: cx's deadline came first.
+ */
 QRT_API enum qrt_err qrt_sleep_until(struct qrt_cx *cx, int64_t until_ns) QRT_MUST_USE;
 /* Suspends for @ns. Needs TIME. */
 QRT_API enum qrt_err qrt_sleep(struct qrt_cx *cx, int64_t ns) QRT_MUST_USE;
@@ -82,12 +93,16 @@ QRT_API enum qrt_err qrt_fail(struct qrt_cx *cx, enum qrt_err err, const char *f
     QRT_PRINTF(3, 4);
 /* Puts "@what: " before the detail and returns @err: "open db: disk full". */
 QRT_API enum qrt_err qrt_prefix(struct qrt_cx *cx, enum qrt_err err, const char *what);
-/* The detail of the last error met through this cx's task; "" when none. Valid until the next. */
+/*
+ * The detail of the last error that this cx's task met, of those that set one; "" when none has.
+ * Valid until the next. Success does not clear it: read it right after the error.
+ */
 QRT_API const char *qrt_detail(const struct qrt_cx *cx);
 
 /*
- * Ends the task here, as PANICKED with @why: its finalizers run, what it
- * opened is cancelled and closed, its region's policy decides the rest.
+ * Ends the task here, as PANICKED with @why: what it opened is cancelled and
+ * closed, its finalizers run, its duties are released, its region's policy
+ * decides the rest. Its C frames are not unwound.
  */
 QRT_API void qrt_panic(struct qrt_cx *cx, const char *why) QRT_NORETURN;
 

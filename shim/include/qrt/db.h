@@ -32,7 +32,10 @@ struct qrt_db_options {
  */
 QRT_API enum qrt_err qrt_db_open(struct qrt_cx *cx, const struct qrt_db_options *opts,
 				 struct qrt_db **ret_db) QRT_MUST_USE;
-/* Waits for the jobs inside, then closes, cancelled or not. Suspends; NULL-safe. */
+/*
+ * Waits for the jobs inside, then closes, cancelled or not, and sets *@db to NULL. Suspends;
+ * NULL-safe. In a finalizer only once no job is inside.
+ */
 QRT_API void qrt_db_close(struct qrt_cx *cx, struct qrt_db **db);
 
 typedef enum qrt_err qrt_db_job_fn(struct qrt_db_conn *conn, void *arg);
@@ -40,14 +43,16 @@ typedef enum qrt_err qrt_db_job_fn(struct qrt_db_conn *conn, void *arg);
 /*
  * Runs @job on a reader inside one read transaction (one snapshot). Suspends.
  * Cancelled or late: the statement is interrupted, the connection reusable.
- * Needs DB. Errors: the job's, EBUSY, ETIMEDOUT, ECANCELED, ECORRUPT, EIO.
+ * @arg is the caller's, in use until the call returns.
+ * Needs DB. Errors: the job's, EBUSY, ETIMEDOUT, ECANCELED, ECORRUPT, EIO, ECLOSED, ENOMEM.
  */
 QRT_API enum qrt_err qrt_db_read(struct qrt_cx *cx, struct qrt_db *db, qrt_db_job_fn *job,
 				 void *arg) QRT_MUST_USE;
 /*
  * Runs @job on the writer inside one transaction; an error result rolls it
  * back. QRT_OK: committed. Cancel is honoured up to the commit and ignored
- * from there on. ECOMMITUNKNOWN: settle by reading again. Suspends. Needs DB.
+ * from there on. ECOMMITUNKNOWN: settle by reading again. Suspends. Needs DB. Errors also: as
+ * qrt_db_read.
  */
 QRT_API enum qrt_err qrt_db_write(struct qrt_cx *cx, struct qrt_db *db, qrt_db_job_fn *job,
 				  void *arg) QRT_MUST_USE;

@@ -34,7 +34,10 @@ enum qrt_duty_kind {
 	    QRT__DUTY_KINDS
 };
 
-/* A handle, copied freely; using one that is settled is QRT_ESTALE. All zero: none. */
+/*
+ * A handle, copied freely within its runtime's thread; using one that is settled is QRT_ESTALE.
+ * All zero: none.
+ */
 struct qrt_duty {
 	void *entry;
 	uint32_t generation;
@@ -44,17 +47,23 @@ struct qrt_duty {
 typedef void qrt_release_fn(void *arg);
 
 /*
- * Enters a duty of cx's region, held by cx's task. @what is static text for reports. When nobody
- * settles it release(arg) does (NULL: nothing to undo). Errors: ENOMEM, ELIMIT (the region's).
+ * Enters a duty of cx's region, held by cx's task where the kind has a holder. @what is static
+ * text for reports. When nobody settles it release(arg) does (NULL: nothing to undo): at the end
+ * of the holder or of the region, as the kind says; on backends that only count leaks when the
+ * runtime is closed. @arg stays the caller's and must live until then. Does not suspend. Errors:
+ * ENOMEM, ELIMIT (the region's duties_max); then nothing is entered.
  */
 #define qrt_oblige(cx, kind, what, release, arg, ret_duty)                                         \
 	qrt_oblige_at((cx), (kind), (what), (release), (arg), QRT_SITE, (ret_duty))
 QRT_API enum qrt_err qrt_oblige_at(struct qrt_cx *cx, enum qrt_duty_kind kind, const char *what,
 				   qrt_release_fn *release, void *arg, const char *site,
 				   struct qrt_duty *ret_duty) QRT_MUST_USE;
-/* The duty is done; release will not run. Errors: ESTALE (it was settled before). */
+/* The duty is done; release will not run; *@duty is all zero. Errors: ESTALE (settled before). */
 QRT_API enum qrt_err qrt_settle(struct qrt_duty *duty) QRT_MUST_USE;
-/* From now on @cx's region answers for it and its task holds it. Errors: ESTALE, ELIMIT. */
+/*
+ * From now on @cx's region answers for it and its task holds it, which may be another than the one
+ * that runs. Errors: ESTALE, ELIMIT, EINVAL (of another runtime); then nothing has changed.
+ */
 QRT_API enum qrt_err qrt_duty_give(struct qrt_duty *duty, struct qrt_cx *cx) QRT_MUST_USE;
 
 #ifdef __cplusplus

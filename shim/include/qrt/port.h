@@ -29,7 +29,7 @@ QRT_API void qrt_msg_destroy(struct qrt_msg **msg);
  * it may be the very message. The caller's deadline and cancel reach the
  * handler; the call returns when the handler has ended, so the result is the
  * truth. The handler's detail text comes with the error. Needs CALL.
- * Errors: the handler's; ECLOSED (no active instance).
+ * Errors: the handler's; ECLOSED (no active instance, or its loop has ended); ENOMEM, ELIMIT.
  */
 QRT_API enum qrt_err qrt_call(struct qrt_cx *cx, struct qrt_port *port, struct qrt_msg **msg,
 			      struct qrt_msg **ret_reply) QRT_MUST_USE;

@@ -67,13 +67,15 @@ struct qrt_region_options {
 	struct qrt_budget budget; /* met with the opener's */
 	struct qrt_region_limits limits;
 	struct qrt_supervision supervision;
-	int64_t cleanup_ns; /* instead of the cancel kind's cleanup budget; 0: that */
+	int64_t cleanup_ns; /* instead of the cancel kind's cleanup budget, of what is asked here; 0: that */
 };
 
 /*
- * Opens a region as a child of cx's. The opener must close it before it ends.
- * Needs SPAWN. Errors: ENOMEM, ECANCELED, ETIMEDOUT, ENOTCAPABLE, EINVAL (bad options),
- * ENOSUSPEND (in a finalizer), ETHREAD.
+ * Opens a region as a child of the innermost one that the task has open, else of its own. The
+ * opener must close it before it ends: one that returns without is PANICKED, and the region is
+ * cancelled and closed for it. @opts is copied. Refused like a checkpoint, but does not suspend.
+ * Needs SPAWN. Errors: ENOMEM, ECANCELED, ETIMEDOUT (a deadline has asked), ENOTCAPABLE, EINVAL
+ * (bad options), ENOSUSPEND (in a finalizer), ETHREAD, ESTATE.
  */
 QRT_API enum qrt_err qrt_region_open(struct qrt_cx *cx, enum qrt_policy policy,
 				     struct qrt_region **ret_region) QRT_MUST_USE;
@@ -81,17 +83,19 @@ QRT_API enum qrt_err qrt_region_open_with(struct qrt_cx *cx, const struct qrt_re
 					  struct qrt_region **ret_region) QRT_MUST_USE;
 
 /*
- * The region's own cx, with its capabilities and deadline, for use by the
- * task that opened it. Valid until the close.
+ * The region's own cx, with its capabilities, deadline and budget, for use by the
+ * task that opened it. Valid until the close; NULL for a stale handle.
  */
 QRT_API struct qrt_cx *qrt_region_cx(struct qrt_region *region);
 
 /*
  * Starts a task in @region. It does not run before the caller suspends. @arg
  * stays the caller's: it must live until the region is closed, which makes
- * the opener's own variables good arguments. O(1). On the thread of the region only.
- * Errors: ENOMEM (no stack), ECLOSED (region closes or is cancelled), ELIMIT (its tasks or the
- * runtime's), ESTALE, ETHREAD, ENOTCAPABLE.
+ * the opener's own variables good arguments. O(1). On the thread of the region only,
+ * also by others than its opener. The region's capabilities decide, not the caller's.
+ * Errors: ENOMEM (no stack), ECLOSED (region waits for its last tasks, or is cancelled where that
+ * is remembered), ELIMIT (its tasks or the runtime's), ESTALE, ETHREAD, ENOTCAPABLE (the region
+ * lacks SPAWN). Sets no detail.
  */
 #define qrt_spawn(region, fn, arg) qrt_spawn_at((region), (fn), (arg), #fn, QRT_SITE)
 QRT_API enum qrt_err qrt_spawn_at(struct qrt_region *region, qrt_task_fn *fn, void *arg,
@@ -109,13 +113,14 @@ QRT_API enum qrt_err qrt_spawn_with(struct qrt_region *region, const struct qrt_
 				    qrt_task_fn *fn, void *arg) QRT_MUST_USE;
 
 /*
- * Asks everything in @region to end. Idempotent; runs no code of theirs on
- * this stack. @reason is static text. Reaches what the backend promises. A stale handle: nothing.
+ * Asks everything in @region to end. Idempotent; a later request only strengthens; runs no code of
+ * theirs on this stack. @reason is static text. Reaches what the backend promises. A stale handle:
+ * nothing. By any task of the runtime.
  */
 QRT_API void qrt_region_cancel(struct qrt_region *region, enum qrt_cancel_kind kind,
 			       const char *reason);
 
-/* Tasks of @region and below it that have not ended. */
+/* Tasks of @region and below it that have not ended; 0 for a stale handle. */
 QRT_API size_t qrt_region_live(const struct qrt_region *region);
 
 /* One failed task. */
@@ -146,33 +151,43 @@ struct qrt_aggregate {
  * child. Suspends, also when cancelled: the wait itself cannot be cut short.
  * Only the opener may call it; regions close in the reverse order of opening.
  * With @err not OK the body has failed: under QRT_FAIL_FAST and
- * QRT_FIRST_SUCCESS the children are cancelled first. Returns @err, else the
- * failure that decided (its detail in cx), else QRT_OK; QRT_ELEAK when all was
- * well but for a duty that nobody settled.
+ * QRT_FIRST_SUCCESS the children are cancelled first. Returns @err, unless that
+ * is OK or ECANCELED and a child failed: then the failure that decided (its
+ * detail in cx; EPANIC for one that panicked). ECANCELED when a child ended so
+ * and nobody here wanted that; QRT_ELEAK when all was well but for a duty that
+ * nobody settled; else QRT_OK.
+ * The handle that is set to NULL is the one at @region: who else cancels or
+ * counts the region until then needs a copy.
  * Misuse changes nothing: ESTALE (closed before), ENOTOWNER (not the opener),
  * EDEADLOCK (the region this very task lives in), ESTATE (one opened later is
  * still open), ENOSUSPEND, ETHREAD.
  */
 QRT_API enum qrt_err qrt_region_close(struct qrt_cx *cx, struct qrt_region **region,
 				      enum qrt_err err) QRT_MUST_USE;
-/* The same, and hands out every failure; end with qrt_aggregate_fini. */
+/*
+ * The same, and hands out every failure; end with qrt_aggregate_fini. Untouched by misuse. Kept are
+ * at most QRT_AGGREGATE_MAX, and none when there is no memory for them; n_failures counts all.
+ */
 QRT_API enum qrt_err qrt_region_close_report(struct qrt_cx *cx, struct qrt_region **region,
 					     enum qrt_err err,
 					     struct qrt_aggregate *ret_aggregate) QRT_MUST_USE;
+/* Frees what was kept and clears it; one that is all zero too. Any thread. */
 QRT_API void qrt_aggregate_fini(struct qrt_aggregate *aggregate);
 
 /*
  * Runs fn(cx, arg) at the end of what @cx belongs to, last one first, however
  * that end comes: with a region's own cx when the region closes, after its
- * children; otherwise when the task ends. A finalizer is not cancelled and
- * may not wait: what would have to says ENOSUSPEND there. One that panics does not
- * keep the others from running. Errors: ENOMEM (then nothing is registered).
+ * children; otherwise when the task ends, after the regions it left open, and
+ * with what it holds still unsettled. A finalizer is not cancelled and may not
+ * wait: what would have to says ENOSUSPEND there. One that panics does not keep
+ * the others from running. @arg must live until then. Does not suspend. Errors:
+ * ENOMEM (then nothing is registered).
  */
 QRT_API enum qrt_err qrt_defer(struct qrt_cx *cx, qrt_finalizer_fn *fn, void *arg) QRT_MUST_USE;
 
 /*
- * A cx with the capabilities of @cx that are also in @caps; lives as long as cx's region.
- * NULL when there is no memory.
+ * A cx with the capabilities of @cx that are also in @caps, for the same task; memory of cx's
+ * region, but valid as long as @cx only. NULL when there is no memory.
  */
 QRT_API struct qrt_cx *qrt_cx_narrow(struct qrt_cx *cx, uint32_t caps) QRT_MUST_USE;
 

@@ -41,9 +41,11 @@ enum qrt_select_order {
 #define QRT_SELECT_MAX 64
 
 /*
- * Waits until one case can commit and commits it; *ret_index says which. The
- * result is that case's (say ECLOSED of a channel). Suspends. Errors: the
- * case's, ECANCELED, ETIMEDOUT, EINVAL (none, or more than QRT_SELECT_MAX).
+ * Waits until one case can commit and commits it; *ret_index says which, also
+ * when what it commits is an error (say ECLOSED of a channel), and is untouched
+ * when none did. The cases are the caller's, for this one call; what they point
+ * to must live as long. Suspends. Needs no capability. Errors: the case's,
+ * EINVAL (none, more than QRT_SELECT_MAX, an empty one), ENOMEM, ELIMIT.
  */
 QRT_API enum qrt_err qrt_select(struct qrt_cx *cx, enum qrt_select_order order,
 				struct qrt_case *cases, size_t n_cases,

@@ -14,16 +14,22 @@ extern "C" {
 
 struct qrt_signals;
 
-/* @signos: @n (1..8) signal numbers. Needs SIGNAL. Errors: EMFILE, EINVAL, ENOMEM. */
+/*
+ * @signos: @n (1..8) signal numbers. The set is a duty (qrt/ledger.h) of cx's region, which closes
+ * it if nobody else does. Does not suspend. Needs SIGNAL. Errors: EMFILE, EINVAL, ENOMEM, ELIMIT.
+ */
 #define qrt_signal_open(cx, signos, n, ret_signals)                                                \
 	qrt_signal_open_at((cx), (signos), (n), QRT_SITE, (ret_signals))
 QRT_API enum qrt_err qrt_signal_open_at(struct qrt_cx *cx, const int *signos, size_t n,
 					const char *site,
 					struct qrt_signals **ret_signals) QRT_MUST_USE;
-/* The next signal of the set. Suspends. */
+/*
+ * The next signal of the set. Suspends. Needs SIGNAL. Errors: ECLOSED (while it waited), ESTALE,
+ * EBUSY (another task waits for this set), EINVAL (a set of another runtime).
+ */
 QRT_API enum qrt_err qrt_signal_wait(struct qrt_cx *cx, struct qrt_signals *signals,
 				     int *ret_signo) QRT_MUST_USE;
-/* Who waits gets ECLOSED. NULL-safe. The signals stay blocked. */
+/* Who waits gets ECLOSED. Sets it to NULL; NULL-safe, and for stale ones. The signals stay blocked. */
 QRT_API void qrt_signal_close(struct qrt_cx *cx, struct qrt_signals **signals);
 
 #ifdef __cplusplus

@@ -1,0 +1,185 @@
+/*
+ * The mutex. It is handed over, not let go: from the unlock on it belongs to
+ * the first in line, who runs later.
+ *
+ *	free ──> held ──(somebody waits)──> promised ──> held
+ *	  ^        └──(nobody waits)──> free    └──(cancelled before it ran)──> the next in line
+ */
+#include "shim/src/sync.h"
+
+struct mutex {
+	struct qrt__sync sync;
+	bool locked;	       /* held or promised */
+	bool damaged;	       /* a holder died, and nobody has said that it was repaired */
+	struct qrt_duty lease; /* stale once it is given back */
+	const struct qrt_case *promised;
+};
+QRT__SYNC_FITS(struct mutex);
+
+static const struct qrt__sync_kind kind = {QRT__MUTEX_MAGIC, "mutex"};
+
+static struct mutex *live(const void *handle)
+{
+	return qrt__handle_object(handle, QRT__MUTEX_MAGIC);
+}
+
+static void pass_on(struct mutex *mutex)
+{
+	struct qrt_case *arm = qrt__sync_first(&mutex->sync);
+	mutex->locked = arm;
+	mutex->promised = arm;
+	if (arm) {
+		qrt__grant(arm, QRT_OK);
+	}
+}
+
+static void given_back(void *handle)
+{
+	struct mutex *mutex = live(handle);
+	if (mutex) {
+		pass_on(mutex);
+	}
+}
+
+static void holder_died(void *handle)
+{
+	struct mutex *mutex = live(handle);
+	if (mutex) {
+		mutex->damaged = true;
+		pass_on(mutex);
+	}
+}
+
+const struct qrt__lease_kind qrt__lease_mutex = {"mutex", given_back, holder_died};
+
+/* @mutex is @arm's now. */
+static enum qrt_err take(struct qrt_case *arm, struct mutex *mutex)
+{
+	struct qrt_duty duty;
+	mutex->locked = true;
+	mutex->promised = NULL;
+	enum qrt_err err = qrt__lease_take(arm, &qrt__lease_mutex, arm->object_, &duty);
+	if (err) {
+		pass_on(mutex);
+		return err;
+	}
+	mutex->lease = duty;
+	struct qrt_lease *ret_lease = arm->value_;
+	ret_lease->duty = duty;
+	return mutex->damaged ? QRT_EOWNERDEAD : QRT_OK;
+}
+
+static enum qrt_err arm_try(struct qrt_case *arm)
+{
+	struct qrt__sync *sync;
+	enum qrt_err err = qrt__sync_use(arm->cx_, arm->object_, &kind, &sync);
+	if (err) {
+		return err;
+	}
+	struct mutex *mutex = (struct mutex *)sync;
+	if (!mutex->locked) {
+		return take(arm, mutex);
+	}
+	if (qrt__lease_holder(&mutex->lease) == arm->cx_->task) {
+		return qrt_fail(arm->cx_, QRT_EDEADLOCK, "task %s holds the mutex",
+				arm->cx_->task->name);
+	}
+	return QRT_EAGAIN;
+}
+
+static void arm_enqueue(struct qrt_case *arm)
+{
+	qrt__sync_enqueue(&live(arm->object_)->sync, arm);
+}
+
+static enum qrt_err arm_finish(struct qrt_case *arm, enum qrt_err granted)
+{
+	struct mutex *mutex = live(arm->object_);
+	if (granted || !mutex) {
+		return QRT_ECLOSED;
+	}
+	return take(arm, mutex);
+}
+
+static void arm_undo(struct qrt_case *arm)
+{
+	struct mutex *mutex = live(arm->object_);
+	if (mutex) {
+		pass_on(mutex);
+	}
+}
+
+static struct qrt_task *arm_holder(const struct qrt_case *arm)
+{
+	const struct mutex *mutex = live(arm->object_);
+	if (!mutex) {
+		return NULL;
+	}
+	return mutex->promised ? mutex->promised->cx_->task : qrt__lease_holder(&mutex->lease);
+}
+
+static const struct qrt__arm_ops lock_ops = {
+    .kind = QRT__WAIT_MUTEX,
+    .try_now = arm_try,
+    .enqueue = arm_enqueue,
+    .finish = arm_finish,
+    .undo = arm_undo,
+    .holder = arm_holder,
+};
+
+struct qrt_case qrt_case_lock_at(struct qrt_mutex *mutex, const char *site,
+				 struct qrt_lease *ret_lease)
+{
+	return (struct qrt_case){
+	    .ops_ = &lock_ops, .object_ = mutex, .value_ = ret_lease, .site_ = site};
+}
+
+enum qrt_err qrt_mutex_lock_at(struct qrt_cx *cx, struct qrt_mutex *mutex, const char *site,
+			       struct qrt_lease *ret_lease)
+{
+	struct qrt_case arm = qrt_case_lock_at(mutex, site, ret_lease);
+	return qrt__await_one(cx, &arm);
+}
+
+enum qrt_err qrt_mutex_try_lock_at(struct qrt_cx *cx, struct qrt_mutex *mutex, const char *site,
+				   struct qrt_lease *ret_lease)
+{
+	struct qrt_case arm = qrt_case_lock_at(mutex, site, ret_lease);
+	arm.cx_ = cx;
+	return arm_try(&arm);
+}
+
+enum qrt_err qrt_mutex_consistent(struct qrt_mutex *handle)
+{
+	struct qrt__sync *sync;
+	enum qrt_err err = qrt__sync_poke(handle, &kind, &sync);
+	if (err) {
+		return err;
+	}
+	struct mutex *mutex = (struct mutex *)sync;
+	const struct qrt_task *holder = qrt__lease_holder(&mutex->lease);
+	if (!holder || holder != sync->rt->current) {
+		return QRT_ENOTOWNER;
+	}
+	mutex->damaged = false;
+	return QRT_OK;
+}
+
+enum qrt_err qrt_mutex_open_at(struct qrt_cx *cx, const char *site, struct qrt_mutex **ret_mutex)
+{
+	struct qrt__sync *sync;
+	enum qrt_err err = qrt__sync_open(cx, &kind, site, &sync);
+	if (!err) {
+		*ret_mutex = qrt__handle(sync);
+	}
+	return err;
+}
+
+enum qrt_err qrt_mutex_close(struct qrt_mutex **mutex)
+{
+	enum qrt_err err = qrt__sync_close(*mutex, &kind);
+	if (!err) {
+		*mutex = NULL;
+	}
+	return err;
+}
