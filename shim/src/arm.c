@@ -17,11 +17,17 @@ static void leave_line(struct qrt_case *arm)
 	}
 }
 
+/* First all of them, then whoever stood behind them may go on. */
 static void leave_lines(struct qrt__await_set *set, const struct qrt_case *but)
 {
 	for (size_t i = 0; i < set->n; i++) {
 		if (&set->arms[i] != but) {
 			leave_line(&set->arms[i]);
+		}
+	}
+	for (size_t i = 0; i < set->n; i++) {
+		if (&set->arms[i] != but && set->arms[i].ops_->left) {
+			set->arms[i].ops_->left(&set->arms[i]);
 		}
 	}
 }

@@ -28,6 +28,10 @@ struct qrt__arm_ops {
 	void (*enqueue)(struct qrt_case *arm);
 	/* Leaves the queue ungranted. NULL: removing arm->node_ is all. */
 	void (*withdraw)(struct qrt_case *arm);
+	/* After that, when its siblings have left theirs too: lets go on whom it stopped. What is
+	 * granted here must not be granted in withdraw: it could be one of the siblings. NULL:
+	 * it stops nobody. */
+	void (*left)(struct qrt_case *arm);
 	/* In the task, when it runs again after a grant: takes what was granted. NULL: the grant's
 	 * result stands. */
 	enum qrt_err (*finish)(struct qrt_case *arm, enum qrt_err granted);

@@ -465,15 +465,13 @@ enum qrt_err qrt_chan_finish(struct qrt_chan *chan)
 static enum qrt_err reserve_now(struct qrt_cx *cx, struct chan *chan, const char *site,
 				struct qrt_permit *ret_permit)
 {
-	struct qrt_permit permit;
 	enum qrt_err err = may_reserve(chan);
 	if (!err) {
-		err = qrt__permit_enter(cx, &chan->sink, site, &permit);
+		err = qrt__permit_enter(cx, &chan->sink, site, ret_permit);
 	}
 	if (!err) {
 		chan->reserved++;
-		qrt__permit_grant(&permit, &chan->sink);
-		*ret_permit = permit;
+		qrt__permit_grant(ret_permit, &chan->sink);
 	}
 	return err;
 }

@@ -34,6 +34,7 @@ struct contest {
 	const char *site;
 	struct runner *runners; /* of the region's heap */
 	size_t n_started;
+	bool given_up;		      /* by its caller, with nothing decided */
 	const struct runner *decider; /* NULL: not decided */
 	size_t decider_index;
 	enum qrt_err err; /* of the decider, when it returned */
@@ -77,7 +78,7 @@ static void runner_ended(struct qrt_cx *cx, void *arg)
 static enum qrt_err runner_main(struct qrt_cx *cx, void *arg)
 {
 	struct runner *runner = arg;
-	if (runner->contest->decider) {
+	if (runner->contest->decider || runner->contest->given_up) {
 		return QRT_ECANCELED; /* too late to begin, whatever the engine remembers */
 	}
 	enum qrt_err err = qrt_defer(cx, runner_ended, runner);
@@ -133,11 +134,10 @@ static enum qrt_err close_contest(struct qrt_cx *cx, struct contest *contest, en
 {
 	struct qrt_aggregate all;
 	if (err) {
+		contest->given_up = true;
 		qrt_region_cancel(contest->region, QRT_CANCEL_FAIL_FAST, "its caller gave up");
 	}
-	/* A copy: the runners need the handle until the last one has ended. */
-	struct qrt_region *region = contest->region;
-	enum qrt_err closed = qrt_region_close_report(cx, &region, err, &all);
+	enum qrt_err closed = qrt_region_close_report(cx, &contest->region, err, &all);
 	enum qrt_err result = closed;
 	if (contest->decider && contest->returned) {
 		bool leaked = !contest->err && closed == QRT_ELEAK;

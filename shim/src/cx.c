@@ -63,7 +63,7 @@ enum qrt_err qrt__is_running(const struct qrt_cx *cx)
 {
 	struct qrt_runtime *rt = cx->task->rt;
 	/* No detail from a foreign thread: the task's memory is not ours there. */
-	if (!pthread_equal(pthread_self(), rt->loop_thread)) {
+	if (!qrt__on_thread_of(rt)) {
 		return QRT_ETHREAD;
 	}
 	return rt->current == cx->task ? QRT_OK : QRT_ESTATE;

@@ -461,7 +461,6 @@ enum qrt_err qrt_region_close_report(struct qrt_cx *cx, struct qrt_region **hand
 	if (misuse) {
 		return misuse;
 	}
-	*handle = NULL;
 	move_to(region, QRT__REGION_CLOSING);
 	bool eager = region->policy == QRT_FAIL_FAST || region->policy == QRT_FIRST_SUCCESS;
 	if (is_empty(region)) {
@@ -481,6 +480,7 @@ enum qrt_err qrt_region_close_report(struct qrt_cx *cx, struct qrt_region **hand
 		*ret_aggregate = region->failures;
 		region->failures = (struct qrt_aggregate){0};
 	}
+	*handle = NULL; /* not before: who shares it may cancel what is being waited for */
 	let_go(region);
 	return result;
 }

@@ -88,7 +88,6 @@ bool qrt__report_begin(struct qrt__report *report)
 		return false;
 	}
 	report->mark = report->used;
-	report->mark_first = report->first;
 	if (report->as_text) {
 		/* An object and its array are one level. */
 		put(report, "%s%*s", report->used > 0 ? "\n" : "", (int)report->open, "");
@@ -108,7 +107,6 @@ bool qrt__report_fits(struct qrt__report *report)
 	report->cut = true;
 	report->used = report->mark;
 	report->buf[report->used] = '\0';
-	report->first = report->mark_first;
 	report->open--;
 	return false;
 }

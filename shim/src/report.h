@@ -21,7 +21,6 @@ struct qrt__report {
 	bool first;	/* of its object, or its array */
 	size_t open;	/* objects and arrays */
 	size_t mark;	/* where the last object began, to take it back */
-	bool mark_first;
 };
 
 /* @buf has at least QRT__REPORT_MIN bytes. */

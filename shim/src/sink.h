@@ -40,10 +40,4 @@ void qrt__permit_grant(struct qrt_permit *permit, struct qrt__sink *sink);
 /* The wait for it has failed. NULL-safe as to its contents. */
 void qrt__permit_forget(struct qrt_permit *permit);
 
-/* Whether the caller runs on @rt's loop. */
-static inline bool qrt__on_thread_of(const struct qrt_runtime *rt)
-{
-	return pthread_equal(pthread_self(), rt->loop_thread);
-}
-
 #endif

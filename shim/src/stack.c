@@ -38,7 +38,7 @@ struct class
 	size_t stack_size;
 };
 
-enum { CLASSES = 12 };
+enum { CLASSES = 12, COLOURS = 32 };
 
 struct qrt__stack_pool {
 	struct class class[CLASSES];
@@ -128,7 +128,9 @@ static enum qrt_err slab_add(struct qrt__stack_pool *pool, struct class *class)
 	for (size_t i = 0; i < n; i++) {
 		struct qrt__stack *stack = &slab->stack[i];
 		stack->base = slab->map + i * stride + pool->guard_size;
-		stack->size = class->stack_size;
+		/* The tops differ by a line: at one offset of a page, a herd would share few cache
+		 * sets. */
+		stack->size = class->stack_size - i % COLOURS * 64;
 		stack->valgrind =
 		    VALGRIND_STACK_REGISTER(stack->base, stack->base + stack->size - 1);
 		qrt__list_append(&class->free, &stack->node);

@@ -21,7 +21,7 @@ enum qrt_err qrt__sync_open(struct qrt_cx *cx, const struct qrt__sync_kind *kind
 			    struct qrt__sync **ret_sync)
 {
 	struct qrt_runtime *rt = cx->task->rt;
-	if (!pthread_equal(pthread_self(), rt->loop_thread)) {
+	if (!qrt__on_thread_of(rt)) {
 		return QRT_ETHREAD;
 	}
 	struct qrt__sync *sync = qrt__pool_take(&rt->objects, kind->magic);
@@ -47,7 +47,7 @@ enum qrt_err qrt__sync_poke(const void *handle, const struct qrt__sync_kind *kin
 	if (!sync) {
 		return QRT_ESTALE;
 	}
-	if (!pthread_equal(pthread_self(), sync->rt->loop_thread)) {
+	if (!qrt__on_thread_of(sync->rt)) {
 		return QRT_ETHREAD;
 	}
 	*ret_sync = sync;
@@ -58,7 +58,7 @@ enum qrt_err qrt__sync_use(struct qrt_cx *cx, const void *handle, const struct q
 			   struct qrt__sync **ret_sync)
 {
 	struct qrt_runtime *rt = cx->task->rt;
-	if (!pthread_equal(pthread_self(), rt->loop_thread)) {
+	if (!qrt__on_thread_of(rt)) {
 		return QRT_ETHREAD; /* without detail: the task's memory is not ours here */
 	}
 	struct qrt__sync *sync = qrt__handle_object(handle, kind->magic);

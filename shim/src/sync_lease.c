@@ -23,7 +23,7 @@ enum qrt_err qrt_unlock(struct qrt_lease *lease)
 	if (!entry) {
 		return QRT_ESTALE;
 	}
-	if (!pthread_equal(pthread_self(), entry->rt->loop_thread)) {
+	if (!qrt__on_thread_of(entry->rt)) {
 		return QRT_ETHREAD;
 	}
 	const struct qrt__lease_kind *kind = kind_of(entry);

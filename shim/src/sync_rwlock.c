@@ -146,9 +146,8 @@ static void arm_enqueue(struct qrt_case *arm)
 }
 
 /* A writer that leaves the line may have been all that stopped the readers behind it. */
-static void arm_withdraw(struct qrt_case *arm)
+static void arm_left(struct qrt_case *arm)
 {
-	qrt__list_remove(&arm->node_);
 	struct rwlock *lock = live(arm->object_);
 	if (lock) {
 		admit(lock);
@@ -188,7 +187,7 @@ static const struct qrt__arm_ops read_ops = {
     .kind = QRT__WAIT_RDLOCK,
     .try_now = arm_try,
     .enqueue = arm_enqueue,
-    .withdraw = arm_withdraw,
+    .left = arm_left,
     .finish = arm_finish,
     .undo = read_undo,
     .holder = arm_holder,
@@ -198,7 +197,7 @@ static const struct qrt__arm_ops write_ops = {
     .kind = QRT__WAIT_WRLOCK,
     .try_now = arm_try,
     .enqueue = arm_enqueue,
-    .withdraw = arm_withdraw,
+    .left = arm_left,
     .finish = arm_finish,
     .undo = write_undo,
     .holder = arm_holder,

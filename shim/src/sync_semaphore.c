@@ -102,9 +102,8 @@ static void arm_enqueue(struct qrt_case *arm)
 }
 
 /* A big request that leaves the line may have been all that stopped those behind it. */
-static void arm_withdraw(struct qrt_case *arm)
+static void arm_left(struct qrt_case *arm)
 {
-	qrt__list_remove(&arm->node_);
 	struct semaphore *semaphore = live(arm->object_);
 	if (semaphore) {
 		admit(semaphore);
@@ -128,7 +127,7 @@ static const struct qrt__arm_ops acquire_ops = {
     .kind = QRT__WAIT_SEMAPHORE,
     .try_now = arm_try,
     .enqueue = arm_enqueue,
-    .withdraw = arm_withdraw,
+    .left = arm_left,
     .finish = arm_finish,
     .undo = arm_undo,
 };

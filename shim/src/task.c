@@ -175,7 +175,7 @@ enum qrt_err qrt__task_start(struct qrt__region *region, const struct qrt__spawn
 		return err;
 	}
 	struct qrt__fiber fiber = task->fiber;
-	memset(task, 0, offsetof(struct qrt_task, detail));
+	qrt__clear(task, offsetof(struct qrt_task, detail));
 	task->detail[0] = '\0';
 	task->fiber = fiber;
 	task->magic = QRT__TASK_MAGIC;
@@ -215,7 +215,7 @@ static enum qrt_err spawn_public(struct qrt_region *handle, struct qrt__spawn *s
 		return QRT_ESTALE;
 	}
 	struct qrt_runtime *rt = region->rt;
-	if (!pthread_equal(pthread_self(), rt->loop_thread)) {
+	if (!qrt__on_thread_of(rt)) {
 		return QRT_ETHREAD;
 	}
 	if (!(region->cx.caps & QRT_CAP_SPAWN)) {

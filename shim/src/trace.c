@@ -37,7 +37,7 @@ void qrt__trace_step(struct qrt_runtime *rt, unsigned what, uint64_t a, uint64_t
 
 static enum qrt_err may_trace(struct qrt_cx *cx)
 {
-	if (!pthread_equal(pthread_self(), cx->task->rt->loop_thread)) {
+	if (!qrt__on_thread_of(cx->task->rt)) {
 		return QRT_ETHREAD;
 	}
 	return qrt_cx_require(cx, QRT_CAP_TRACE);

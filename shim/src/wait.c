@@ -51,7 +51,7 @@ void qrt__wait_abort(struct qrt__wait *wait, enum qrt_err why)
 static int64_t earliest(const struct qrt_cx *cx, int64_t deadline_ns)
 {
 	const struct qrt_task *task = cx->task;
-	bool masked = task->masks && !task->mask_spent;
+	bool masked = task->commits || (task->masks && !task->mask_spent);
 	return masked || deadline_ns < cx->deadline_ns ? deadline_ns : cx->deadline_ns;
 }
 

@@ -20,8 +20,7 @@ static struct qrt_audit audit_of(struct qrt_cx *cx)
 	return audit;
 }
 
-/* --- the meet ----------------------------------------------------------------------------------
- */
+/* --- the meet ------------------------------------------------------------------------------ */
 
 enum { LEVELS = 3, BUDGETS = LEVELS * LEVELS * LEVELS * LEVELS };
 
@@ -71,8 +70,7 @@ static void the_meet_of_budgets_is_the_tighter_of_each_bound(void **state)
 	}
 }
 
-/* --- checkpoints and cost -----------------------------------------------------------------------
- */
+/* --- checkpoints and cost ------------------------------------------------------------------ */
 
 struct spender {
 	int polls; /* at most so many */
@@ -255,8 +253,7 @@ static void a_task_may_have_an_earlier_deadline_but_no_later_one(void **state)
 	on_each_backend(task_deadline_scenario, NULL);
 }
 
-/* --- priorities
- * ----------------------------------------------------------------------------------- */
+/* --- priorities ---------------------------------------------------------------------------- */
 
 struct order {
 	char text[16];
@@ -404,8 +401,7 @@ static void who_has_the_lowest_priority_still_runs(void **state)
 	}
 }
 
-/* --- spawning with options
- * ------------------------------------------------------------------------ */
+/* --- spawning with options ----------------------------------------------------------------- */
 
 /* Needs a few hundred KiB; the compiler may neither flatten nor forget it. */
 static __attribute__((noinline)) int dig(volatile char *above, int depth)
@@ -498,8 +494,7 @@ static void a_spawn_gives_no_more_than_its_region_has(void **state)
 	on_each_backend(wider_scenario, NULL);
 }
 
-/* --- limits
- * ----------------------------------------------------------------------------------------- */
+/* --- limits -------------------------------------------------------------------------------- */
 
 static enum qrt_err ends(struct qrt_cx *cx, void *arg)
 {
@@ -576,8 +571,7 @@ static void the_runtime_keeps_to_its_limit_of_tasks(void **state)
 	}
 }
 
-/* --- narrowing
- * --------------------------------------------------------------------------------------- */
+/* --- narrowing ----------------------------------------------------------------------------- */
 
 static enum qrt_err narrow_scenario(struct qrt_cx *cx, void *arg)
 {

@@ -72,7 +72,7 @@ static enum qrt_err look(struct qrt_cx *cx, void *arg)
 	return seen->waited;
 }
 
-/* --- kinds and the merge -------------------------------------------------------------------- */
+/* --- kinds and the merge ------------------------------------------------------------------- */
 
 static void kinds_have_their_severity_and_name(void **state)
 {
@@ -145,7 +145,7 @@ static void two_requests_are_the_stronger_in_whatever_order_they_come(void **sta
 	}
 }
 
-/* --- requests ------------------------------------------------------------------------------- */
+/* --- requests ------------------------------------------------------------------------------ */
 
 /* Time passes also for one who has been cancelled: in a mask. */
 static enum qrt_err pass_time(struct qrt_cx *cx, int64_t ns)
@@ -487,7 +487,7 @@ static void the_end_of_patience_comes_earlier_in_the_whole_subtree(void **state)
 	structured_backends(strengthen_below_scenario);
 }
 
-/* --- what the detached engine does ---------------------------------------------------------- */
+/* --- what the detached engine does --------------------------------------------------------- */
 
 static enum qrt_err twice(struct qrt_cx *cx, void *arg)
 {
@@ -535,7 +535,7 @@ static void on_the_detached_engine_the_current_wait_fails_once(void **state)
 	on_each_backend(detached_scenario, NULL);
 }
 
-/* --- masks ---------------------------------------------------------------------------------- */
+/* --- masks --------------------------------------------------------------------------------- */
 
 struct masked {
 	int64_t budget_ns, inner_budget_ns;
@@ -803,7 +803,7 @@ static void of_two_masks_the_tighter_holds(void **state)
 	structured_backends(tighter_scenario);
 }
 
-/* --- regions opened under a mask ------------------------------------------------------------ */
+/* --- regions opened under a mask ----------------------------------------------------------- */
 
 struct shielded {
 	struct seen short_one, long_one;
@@ -970,7 +970,7 @@ static void a_mask_does_not_lose_a_stronger_request_for_a_region_already_cancell
 	structured_backends(overtaken_scenario);
 }
 
-/* --- commit sections ------------------------------------------------------------------------ */
+/* --- commit sections ----------------------------------------------------------------------- */
 
 struct commit {
 	int begun, done;
@@ -1116,7 +1116,7 @@ static void who_ends_well_by_itself_has_not_been_forced(void **state)
 	structured_backends(done_in_time_scenario);
 }
 
-/* --- the end of patience --------------------------------------------------------------------- */
+/* --- the end of patience ------------------------------------------------------------------- */
 
 struct deaf {
 	int refusals;
@@ -1348,7 +1348,7 @@ static void who_waits_for_a_forced_child_is_not_forced(void **state)
 	structured_backends(closer_scenario);
 }
 
-/* --- finalizers ------------------------------------------------------------------------------ */
+/* --- finalizers ---------------------------------------------------------------------------- */
 
 struct order {
 	char text[32];

@@ -195,11 +195,59 @@ static enum qrt_err naming(struct qrt_cx *cx, void *arg)
 	EXPECT(number(region, "cost_left") == 50);
 	EXPECT(number(region, "age_ms") >= 0 && number(region, "age_ms") < 60000);
 	EXPECT(!get(region, "cancel"));
+	EXPECT(!get(region, "duties")); /* its lease stands with the task that holds it */
 	EXPECT(cJSON_IsArray(get(region, "regions")));
 	EXPECT(!tasks_of(region));
 	EXPECT(!get(all, "cut"));
 	cJSON_Delete(all);
 	return close_shop(cx, &shop);
+}
+
+static enum qrt_err nests(struct qrt_cx *cx, void *arg)
+{
+	const struct qrt_region_options outer = {.name = arg, .policy = QRT_COLLECT};
+	const struct qrt_region_options inner = {.name = "inner", .policy = QRT_COLLECT};
+	struct qrt_region *region, *nested;
+	EXPECT(!qrt_region_open_with(cx, &outer, &region));
+	EXPECT(!qrt_region_open_with(cx, &inner, &nested));
+	enum qrt_err err = qrt_sleep(cx, 3600 * QRT_SEC);
+	QRT_IGNORE(qrt_region_close(cx, &nested, QRT_OK), "cancelled");
+	QRT_IGNORE(qrt_region_close(cx, &region, QRT_OK), "cancelled");
+	return err == QRT_ECANCELED ? QRT_OK : err;
+}
+
+static enum qrt_err siblings(struct qrt_cx *cx, void *arg)
+{
+	static const char *const names[] = {"left", "middle", "right"};
+	struct qrt_region *region;
+	(void)arg;
+	EXPECT(!qrt_region_open(cx, QRT_COLLECT, &region));
+	for (size_t i = 0; i < 3; i++) {
+		EXPECT(!qrt_spawn(region, nests, (void *)(uintptr_t)names[i]));
+	}
+	EXPECT(!let_run(cx, 0));
+	cJSON *all = dump(cx);
+	const cJSON *parent = find(all, "region", "main");
+	EXPECT(cJSON_GetArraySize(get(parent, "regions")) == 3);
+	for (size_t i = 0; i < 3; i++) {
+		const cJSON *at = find(get(parent, "regions"), "region", names[i]);
+		EXPECT(at);
+		EXPECT(says(get(at, "regions")->child, "region", "inner"));
+		EXPECT(says(get(at, "regions")->child, "opened_by", "nests"));
+	}
+	cJSON_Delete(all);
+	EXPECT(qrt_dump_text(cx, text, sizeof(text)) > 0);
+	EXPECT(strstr(text, "\n     region right state=open"));
+	EXPECT(strstr(text, "\n       region inner state=open"));
+	qrt_region_cancel(region, QRT_CANCEL_USER, "enough");
+	QRT_IGNORE(qrt_region_close(cx, &region, QRT_OK), "cancelled");
+	return QRT_OK;
+}
+
+static void regions_stand_below_their_parents_beside_their_siblings(void **state)
+{
+	(void)state;
+	on_each_backend(siblings, NULL);
 }
 
 static void a_dump_names_regions_tasks_waits_budgets_and_duties(void **state)
@@ -698,15 +746,26 @@ static enum qrt_err hogging(struct qrt_cx *cx, void *arg)
 		EXPECT(!qrt_spawn(shop.region, customer, &small));
 	}
 	EXPECT(!let_run(cx, 1));
+	/* And one that another waits for. */
+	struct qrt_lease own;
+	struct shop mine = {0};
+	EXPECT(!qrt_mutex_open(cx, &mine.mutex));
+	EXPECT(!qrt_mutex_lock(cx, mine.mutex, &own));
+	EXPECT(!qrt_spawn(shop.region, customer, &mine));
+	EXPECT(!let_run(cx, 1));
 	cJSON *all = dump(cx);
 	const cJSON *hogs = get(all, "hogs");
-	EXPECT(cJSON_GetArraySize(hogs) == 1);
+	EXPECT(cJSON_GetArraySize(hogs) == 2);
+	EXPECT(says(hogs->child->next, "hog", "main"));
+	EXPECT(number(hogs->child->next, "waiters") == 1);
 	EXPECT(says(hogs->child, "hog", "keeper"));
 	/* The customer, the one with the small lock, and the three behind it. */
 	EXPECT(number(hogs->child, "waiters") == 5);
 	cJSON_Delete(all);
+	EXPECT(!qrt_unlock(&own));
 	EXPECT(!close_shop(cx, &shop));
 	EXPECT(!qrt_mutex_close(&small.mutex));
+	EXPECT(!qrt_mutex_close(&mine.mutex));
 	return QRT_OK;
 }
 
@@ -768,6 +827,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_dump_names_regions_tasks_waits_budgets_and_duties),
+	    cmocka_unit_test(regions_stand_below_their_parents_beside_their_siblings),
 	    cmocka_unit_test(a_dump_says_who_cancelled_what_and_why),
 	    cmocka_unit_test(the_text_form_has_a_line_for_each),
 	    cmocka_unit_test(odd_names_are_escaped),

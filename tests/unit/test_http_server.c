@@ -243,8 +243,8 @@ static enum qrt_err with_server(struct qrt_cx *cx, const struct scenario *scenar
 /* No scenario may hang: its cx has a deadline. */
 static enum qrt_err run_scenario(struct qrt_cx *cx, void *arg)
 {
-	const struct qrt_region_options opts = {.policy = QRT_FAIL_FAST,
-						.budget.deadline_ns = qrt_deadline_in(cx, 20 * QRT_SEC)};
+	const struct qrt_region_options opts = {
+	    .policy = QRT_FAIL_FAST, .budget.deadline_ns = qrt_deadline_in(cx, 20 * QRT_SEC)};
 	struct site *site = calloc(1, sizeof(*site));
 	struct qrt_region *region;
 	enum qrt_err err;
@@ -1189,7 +1189,8 @@ static void a_drain_answers_what_it_has_taken_and_loses_nobody(void **state)
 
 static enum qrt_err drain_in_vain(struct qrt_cx *cx, struct site *site)
 {
-	const struct qrt_region_options opts = {.budget.deadline_ns = qrt_deadline_in(cx, 30 * QRT_MS)};
+	const struct qrt_region_options opts = {.budget.deadline_ns =
+						    qrt_deadline_in(cx, 30 * QRT_MS)};
 	struct qrt_region *region;
 	struct client *client;
 	struct reply reply;

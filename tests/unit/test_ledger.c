@@ -54,8 +54,7 @@ static bool released_now(struct qrt_cx *cx, const char *what)
 	return strcmp(released, is_structured(cx) ? what : "") == 0;
 }
 
-/* --- settling ----------------------------------------------------------------------------------
- */
+/* --- settling ------------------------------------------------------------------------------ */
 
 static enum qrt_err settle_scenario(struct qrt_cx *cx, void *arg)
 {
@@ -123,8 +122,7 @@ static void a_finalizer_is_in_time_to_settle(void **state)
 	on_each(finalizer_scenario, "", "");
 }
 
-/* --- leaks ---------------------------------------------------------------------------------------
- */
+/* --- leaks --------------------------------------------------------------------------------- */
 
 static enum qrt_err forgets(struct qrt_cx *cx, void *arg)
 {
@@ -264,8 +262,7 @@ static void a_release_may_settle_other_duties(void **state)
 	on_each(chained_scenario, "31", "123?");
 }
 
-/* --- abandoned holders
- * ---------------------------------------------------------------------------- */
+/* --- abandoned holders --------------------------------------------------------------------- */
 
 static enum qrt_err holds_and_panics(struct qrt_cx *cx, void *arg)
 {
@@ -347,8 +344,7 @@ static void who_is_cancelled_and_forgets_has_leaked(void **state)
 	on_each(cancelled_scenario, "1", "1");
 }
 
-/* --- giving
- * ---------------------------------------------------------------------------------------- */
+/* --- giving -------------------------------------------------------------------------------- */
 
 struct parcel {
 	struct qrt_duty duty;

@@ -62,8 +62,7 @@ static void play(qrt_task_fn *scenario)
 	on_each_backend(guarded, &scenario);
 }
 
-/* --- regions ------------------------------------------------------------------------------------
- */
+/* --- regions ------------------------------------------------------------------------------- */
 
 static enum qrt_err use_stale(struct qrt_cx *cx, struct qrt_region *stale)
 {
@@ -213,8 +212,7 @@ static void bad_options_are_refused(void **state)
 	play(options_scenario);
 }
 
-/* --- everything that suspends, as a list --------------------------------------------------------
- */
+/* --- everything that suspends, as a list --------------------------------------------------- */
 
 struct things {
 	struct qrt_region *region;
@@ -388,8 +386,7 @@ static enum qrt_err all_said(const struct answers *answers, enum qrt_err want)
 	return QRT_OK;
 }
 
-/* --- in a finalizer
- * --------------------------------------------------------------------------------- */
+/* --- in a finalizer ------------------------------------------------------------------------ */
 
 struct final {
 	struct things it;
@@ -482,8 +479,7 @@ static void what_needs_no_wait_is_done_in_a_finalizer(void **state)
 	play(at_once_scenario);
 }
 
-/* --- on a foreign thread
- * ------------------------------------------------------------------------------ */
+/* --- on a foreign thread ------------------------------------------------------------------- */
 
 struct foreign {
 	struct qrt_cx *cx;
@@ -538,8 +534,7 @@ static void a_context_is_of_no_use_on_a_foreign_thread(void **state)
 	play(foreign_scenario);
 }
 
-/* --- with another task's context
- * ------------------------------------------------------------------------ */
+/* --- with the context of another task ------------------------------------------------------ */
 
 static enum qrt_err lends_its_own(struct qrt_cx *cx, void *arg)
 {
@@ -574,8 +569,7 @@ static void another_tasks_context_is_of_no_use(void **state)
 	play(borrowed_scenario);
 }
 
-/* --- used twice
- * --------------------------------------------------------------------------------------------- */
+/* --- used twice ---------------------------------------------------------------------------- */
 
 static enum qrt_err twice_scenario(struct qrt_cx *cx, void *arg)
 {
@@ -626,8 +620,7 @@ static void what_is_used_up_is_stale(void **state)
 	play(twice_scenario);
 }
 
-/* --- closed while somebody waits
- * ------------------------------------------------------------------------------ */
+/* --- closed while somebody waits ----------------------------------------------------------- */
 
 struct closing {
 	struct things it;

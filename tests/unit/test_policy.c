@@ -75,7 +75,7 @@ static enum qrt_err let_park(struct qrt_cx *cx)
 	return QRT_OK;
 }
 
-/* --- fail fast and collect -------------------------------------------------------------------- */
+/* --- fail fast and collect ----------------------------------------------------------------- */
 
 static enum qrt_err fail_fast_scenario(struct qrt_cx *cx, void *arg)
 {
@@ -229,7 +229,7 @@ static void a_task_that_was_cancelled_makes_a_cancelled_region(void **state)
 	on_each_backend(cancelled_child_scenario, NULL);
 }
 
-/* --- first success and cancel-rest ------------------------------------------------------------ */
+/* --- first success and cancel-rest --------------------------------------------------------- */
 
 static enum qrt_err race_scenario(struct qrt_cx *cx, void *arg)
 {
@@ -297,8 +297,7 @@ static void cancel_rest_ends_the_children_with_the_body(void **state)
 	on_each_backend(rest_scenario, NULL);
 }
 
-/* --- supervision -------------------------------------------------------------------------------
- */
+/* --- supervision --------------------------------------------------------------------------- */
 
 enum { STARTS_MAX = 16 };
 

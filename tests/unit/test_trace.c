@@ -23,12 +23,17 @@ struct text {
 	char *data;
 	size_t n;
 	size_t pieces, pieces_max; /* 0: any number */
+	bool failed;
 };
 
 static enum qrt_err append(void *arg, const char *piece, size_t n)
 {
 	struct text *text = arg;
+	if (text->failed) {
+		abort(); /* it was told, and asks again */
+	}
 	if (text->pieces_max && text->pieces == text->pieces_max) {
+		text->failed = true;
 		return QRT_EIO;
 	}
 	text->pieces++;
@@ -128,6 +133,24 @@ static enum qrt_err ends(const cJSON *event)
 	return QRT_OK;
 }
 
+/* Who is ready is so until it runs, or until the recording ends. */
+static enum qrt_err runs_next(const cJSON *ready)
+{
+	const cJSON *end = ready->next;
+	while (number(end, "tid") != number(ready, "tid") || string(end, "ph")[0] != 'E') {
+		end = end->next;
+	}
+	for (const cJSON *at = end->next; at && number(at, "pid") == number(end, "pid");
+	     at = at->next) {
+		if (number(at, "tid") == number(end, "tid") && string(at, "ph")[0] == 'B') {
+			EXPECT(strcmp(string(at, "cat"), "running") == 0);
+			EXPECT(number(at, "ts") == number(end, "ts"));
+			return QRT_OK;
+		}
+	}
+	return QRT_OK;
+}
+
 static enum qrt_err region_ends(const cJSON *event)
 {
 	for (const cJSON *at = event->next; at; at = at->next) {
@@ -160,6 +183,7 @@ static enum qrt_err is_sound(const cJSON *all)
 		closes += ph == 'e';
 		if (ph == 'B') {
 			EXPECT(!ends(event));
+			EXPECT(!is(event, "B", "ready") || !runs_next(event));
 		} else if (ph == 'b') {
 			EXPECT(!region_ends(event));
 		}

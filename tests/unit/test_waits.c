@@ -86,8 +86,7 @@ struct row {
 	const struct row *next; /* of the same kind */
 };
 
-/* --- helpers of the rows -----------------------------------------------------------------------
- */
+/* --- helpers of the rows ------------------------------------------------------------------- */
 
 static enum qrt_err go_prepare(struct qrt_cx *cx, struct play *play)
 {
@@ -126,8 +125,7 @@ static bool in_lab(struct qrt_cx *cx)
 	return qrt_in_lab(cx);
 }
 
-/* --- sleep, event, join --------------------------------------------------------------------------
- */
+/* --- sleep, event, join -------------------------------------------------------------------- */
 
 static enum qrt_err sleep_prepare(struct qrt_cx *cx, struct play *play)
 {
@@ -214,8 +212,7 @@ static const struct row row_QRT__WAIT_JOIN = {.name = "region close",
 					      .check = join_check,
 					      .hidden = true};
 
-/* --- channels
- * ------------------------------------------------------------------------------------- */
+/* --- channels ------------------------------------------------------------------------------ */
 
 static const int one = 1, two = 2;
 
@@ -563,8 +560,7 @@ static const struct row row_QRT__WAIT_POST = {.name = "mailbox reserve",
 					      .clean = mailbox_clean,
 					      .done_then_cancel = QRT_ECANCELED};
 
-/* --- locks
- * ------------------------------------------------------------------------------------------ */
+/* --- locks --------------------------------------------------------------------------------- */
 
 static enum qrt_err mutex_prepare(struct qrt_cx *cx, struct play *play)
 {
@@ -703,8 +699,7 @@ static const struct row row_QRT__WAIT_SEMAPHORE = {.name = "semaphore",
 						   .clean = semaphore_clean,
 						   .done_then_cancel = QRT_ECANCELED};
 
-/* --- meeting points
- * ----------------------------------------------------------------------------------- */
+/* --- meeting points ------------------------------------------------------------------------ */
 
 static enum qrt_err barrier_prepare(struct qrt_cx *cx, struct play *play)
 {
@@ -849,8 +844,7 @@ static const struct row row_QRT__WAIT_ONCE = {.name = "once",
 					      .clean = once_clean,
 					      .done_then_cancel = QRT_ECANCELED};
 
-/* --- streams
- * -------------------------------------------------------------------------------------------- */
+/* --- streams ------------------------------------------------------------------------------- */
 
 static enum qrt_err listen_prepare(struct qrt_cx *cx, struct play *play)
 {
@@ -1096,9 +1090,7 @@ static const struct row row_QRT__WAIT_SIGNAL = {.name = "signal",
 						.clean = signal_clean,
 						.by_world = true};
 
-/* --- lanes
- * ------------------------------------------------------------------------------------------------
- */
+/* --- lanes --------------------------------------------------------------------------------- */
 
 static enum qrt_err until_released(struct qrt_job *job, void *arg)
 {
@@ -1270,9 +1262,7 @@ static const struct row row_QRT__WAIT_LANE = {.name = "lane job, queued",
 					      .by_world = true,
 					      .next = &row_lane_asking};
 
-/* --- calls
- * -------------------------------------------------------------------------------------------------
- */
+/* --- calls --------------------------------------------------------------------------------- */
 
 static enum qrt_err callee(struct qrt_cx *cx, void *arg)
 {
@@ -1320,8 +1310,7 @@ static const struct row row_QRT__WAIT_CALL = {.name = "port call",
 					      .complete = go_complete,
 					      .check = call_check};
 
-/* --- not parked, but not running either
- * ------------------------------------------------------------------------ */
+/* --- not parked, but not running either ---------------------------------------------------- */
 
 /* There is nothing to cut: the one is ready, the other is back before anybody can ask again. */
 static enum qrt_err yield_enter(struct qrt_cx *cx, struct play *play)
@@ -1367,9 +1356,7 @@ static const struct row row_QRT__WAIT_LOOP = {.name = "loop stack",
 					      .check = loop_check,
 					      .deaf = true};
 
-/* --- the table
- * -----------------------------------------------------------------------------------------------------
- */
+/* --- the table ----------------------------------------------------------------------------- */
 
 static const struct row *const table[] = {
 #define ROW(name, text, op) [name] = &row_##name,

@@ -221,6 +221,19 @@ static void wait_until_asleep(const struct qrt_runtime *rt)
 	}
 }
 
+/* While the watchdog of a busy runtime looks again and again, that of @idle does not. */
+static void sleeps_on(const char *backend, const struct qrt_runtime *idle)
+{
+	struct seen seen;
+	struct qrt_runtime *busy = open_watched(backend, idle->stall_ns, &seen);
+	struct hog hog = {.seen = &seen, .until = 4};
+	uint64_t looks = atomic_load(&idle->watchdog->looks);
+	assert_int_equal(qrt_run_main(busy, one_hog, &hog), QRT_OK);
+	assert_true(atomic_load(&busy->watchdog->looks) >= 8);
+	assert_true(atomic_load(&idle->watchdog->looks) == looks);
+	qrt_runtime_close(&busy);
+}
+
 static enum qrt_err nothing(struct qrt_cx *cx, void *arg)
 {
 	(void)cx;
@@ -251,6 +264,7 @@ static void sleeps_and_wakes(const char *backend)
 		assert_string_equal(atomic_load(&seen.task), "control call");
 	}
 	wait_until_asleep(rt);
+	sleeps_on(backend, rt);
 	assert_int_equal(qrt_shutdown(rt, 60 * QRT_SEC), QRT_OK);
 	qrt_runtime_close(&rt);
 }

@@ -67,7 +67,7 @@ struct qrt_region_options {
 	struct qrt_budget budget; /* met with the opener's */
 	struct qrt_region_limits limits;
 	struct qrt_supervision supervision;
-	int64_t cleanup_ns; /* instead of the cancel kind's cleanup budget, of what is asked here; 0: that */
+	int64_t cleanup_ns; /* for a cancel of this region, instead of its kind's; 0: that */
 };
 
 /*
@@ -147,17 +147,14 @@ struct qrt_aggregate {
 #define QRT_AGGREGATE_MAX 64
 
 /*
- * Closes *@region and sets it to NULL: no new tasks, then waits for every
- * child. Suspends, also when cancelled: the wait itself cannot be cut short.
- * Only the opener may call it; regions close in the reverse order of opening.
- * With @err not OK the body has failed: under QRT_FAIL_FAST and
- * QRT_FIRST_SUCCESS the children are cancelled first. Returns @err, unless that
- * is OK or ECANCELED and a child failed: then the failure that decided (its
- * detail in cx; EPANIC for one that panicked). ECANCELED when a child ended so
- * and nobody here wanted that; QRT_ELEAK when all was well but for a duty that
+ * Closes *@region: no new tasks, then waits for every child; then sets it to
+ * NULL, so that until then others may cancel through it. Suspends, also when cancelled: the wait
+ * itself cannot be cut short. Only the opener may call it; regions close in the reverse order of
+ * opening. With @err not OK the body has failed: under QRT_FAIL_FAST and QRT_FIRST_SUCCESS the
+ * children are cancelled first. Returns @err, unless that is OK or ECANCELED and a child failed:
+ * then the failure that decided (its detail in cx; EPANIC for one that panicked). ECANCELED when a
+ * child ended so and nobody here wanted that; QRT_ELEAK when all was well but for a duty that
  * nobody settled; else QRT_OK.
- * The handle that is set to NULL is the one at @region: who else cancels or
- * counts the region until then needs a copy.
  * Misuse changes nothing: ESTALE (closed before), ENOTOWNER (not the opener),
  * EDEADLOCK (the region this very task lives in), ESTATE (one opened later is
  * still open), ENOSUSPEND, ETHREAD.

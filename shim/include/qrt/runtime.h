@@ -148,7 +148,7 @@ QRT_API const char *qrt_runtime_backend(const struct qrt_runtime *rt);
 QRT_API struct qrt_runtime *qrt_cx_runtime(const struct qrt_cx *cx);
 
 /*
- * Frees *@rt, which must not be running, and sets it to NULL. NULL-safe. The audit says what was left:
+ * Frees *@rt, which must not run, and sets it to NULL. NULL-safe. The audit says what was left:
  * with orphans the process aborts, naming them: a program that ends cleanly
  * has proved that it left nothing.
  */

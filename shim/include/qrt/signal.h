@@ -29,7 +29,10 @@ QRT_API enum qrt_err qrt_signal_open_at(struct qrt_cx *cx, const int *signos, si
  */
 QRT_API enum qrt_err qrt_signal_wait(struct qrt_cx *cx, struct qrt_signals *signals,
 				     int *ret_signo) QRT_MUST_USE;
-/* Who waits gets ECLOSED. Sets it to NULL; NULL-safe, and for stale ones. The signals stay blocked. */
+/*
+ * Who waits gets ECLOSED. Sets *@signals to NULL; NULL-safe, also for a stale one. The signals stay
+ * blocked. Does not suspend.
+ */
 QRT_API void qrt_signal_close(struct qrt_cx *cx, struct qrt_signals **signals);
 
 #ifdef __cplusplus

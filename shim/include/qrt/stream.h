@@ -90,9 +90,13 @@ QRT_API enum qrt_err qrt_writev(struct qrt_cx *cx, struct qrt_stream *stream,
 				const struct qrt_slice *slices, size_t n_slices) QRT_MUST_USE;
 QRT_API enum qrt_err qrt_write(struct qrt_cx *cx, struct qrt_stream *stream, const void *data,
 			       size_t n) QRT_MUST_USE;
-/* Ends our direction; the peer reads end of stream. Does not suspend. Errors: ESTALE, ECONNRESET. */
+/* Ends our direction; the peer reads end of stream. Does not suspend. Errors: ESTALE, ECONNRESET.
+ */
 QRT_API enum qrt_err qrt_stream_shutdown(struct qrt_cx *cx, struct qrt_stream *stream) QRT_MUST_USE;
-/* Who waits on it gets ECLOSED. Sets it to NULL. Does not suspend; NULL-safe, and for stale ones. */
+/*
+ * Who waits on it gets ECLOSED. Sets *@stream to NULL; NULL-safe, also for a stale one. Does not
+ * suspend.
+ */
 QRT_API void qrt_stream_close(struct qrt_cx *cx, struct qrt_stream **stream);
 /* The peer as "127.0.0.1:4711"; "" when unknown or stale. Valid as long as the stream. */
 QRT_API const char *qrt_stream_peer(const struct qrt_stream *stream);
