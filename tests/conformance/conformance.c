@@ -104,6 +104,24 @@ enum qrt_err conformance_detail(const struct qrt_cx *cx, const char *want)
 	return QRT_OK;
 }
 
+enum qrt_err conformance_fill(struct qrt_cx *cx, struct conformance_filler *filler)
+{
+	const size_t room = sizeof(filler->duty) / sizeof(filler->duty[0]);
+	do {
+		EXPECT(filler->n < room);
+		TRY(qrt_oblige(cx, QRT_DUTY_OTHER, "filler", NULL, NULL, &filler->duty[filler->n]));
+		filler->n++;
+	} while (cx->task->rt->obligations.free);
+	return QRT_OK;
+}
+
+void conformance_empty(struct conformance_filler *filler)
+{
+	while (filler->n > 0) {
+		QRT_IGNORE(qrt_settle(&filler->duty[--filler->n]), "its region may have ended");
+	}
+}
+
 static void cancel_tree(struct qrt__region *region)
 {
 	qrt_region_cancel(qrt__region_handle(region), QRT_CANCEL_PARENT,
@@ -155,6 +173,10 @@ static enum qrt_err play_task(struct qrt_cx *cx, void *arg)
 	err = end_left_open(cx, err);
 	if (play->scenario->clean) {
 		play->scenario->clean(cx, play->state);
+	}
+	if (!qrt__list_empty(&cx->task->duties)) {
+		fprintf(stderr, "the scenario ended with a duty unsettled\n");
+		err = QRT_EFAILED;
 	}
 	return err;
 }

@@ -10,6 +10,7 @@
 #ifndef QRT_TESTS_CONFORMANCE_H
 #define QRT_TESTS_CONFORMANCE_H
 
+#include <qrt/ledger.h>
 #include <qrt/runtime.h>
 
 #include "tests/lib/backends.h"
@@ -95,6 +96,17 @@ enum qrt_err conformance_expected(const char *site, const char *call, enum qrt_e
  * without it the error stands alone, which is passed on as ENOMEM.
  */
 enum qrt_err conformance_detail(const struct qrt_cx *cx, const char *want);
+
+/*
+ * Duties that fill the ledger's memory, so that whoever makes the next one has to ask for more: in
+ * the middle of a wait, say. Part of a scenario's state; emptied in its clean.
+ */
+struct conformance_filler {
+	struct qrt_duty duty[64];
+	size_t n;
+};
+enum qrt_err conformance_fill(struct qrt_cx *cx, struct conformance_filler *filler);
+void conformance_empty(struct conformance_filler *filler);
 
 /* Passes an error on: the scenario could not be played to its end. */
 #define TRY(call)                                                                                  \

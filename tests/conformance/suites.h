@@ -8,6 +8,10 @@
 #define CONFORMANCE_SUITES(X)                                                                      \
 	X(regions)                                                                                 \
 	X(endings)                                                                                 \
+	X(policies)                                                                                \
+	X(combine)                                                                                 \
+	X(channels)                                                                                \
+	X(locks)                                                                                   \
 	X(streams)                                                                                 \
 	X(lanes)                                                                                   \
 	X(signals)                                                                                 \
