@@ -161,7 +161,7 @@ static void cancels_in_a_tree(struct qrt_cx *cx, struct law_run *run)
 
 /* --- masks ---------------------------------------------------------------------------------- */
 
-enum { DEPTH_MAX = 4, STEPS = 4 };
+enum { DEPTH_MAX = 5, STEPS = 5 };
 #define NEVER INT64_MAX
 
 struct frame {
@@ -170,13 +170,18 @@ struct frame {
 
 struct hider {
 	struct law_run *run;
-	int64_t cancel_ns; /* when it will be cancelled */
-	bool cancelled;	   /* it has been */
+	int64_t cancel_ns; /* when it will be cancelled, or late */
+	bool deadline;	   /* by its region's deadline, which is its cx's too */
 	bool settled;	   /* time has passed since the masks changed */
 	size_t depth, commits;
 	struct frame frames[DEPTH_MAX];
 	enum qrt_err refusal;
 };
+
+static bool is_cancelled(const struct hider *hider, const struct qrt_cx *cx)
+{
+	return now_of(cx) >= hider->cancel_ns;
+}
 
 /* When a cancel gets through to @hider, if nothing changes until then. */
 static int64_t reaches_ns(const struct hider *hider)
@@ -212,7 +217,7 @@ static void judge(struct hider *hider, const struct qrt_cx *cx, enum qrt_err err
 		LAW(reaches >= now || !hider->settled);
 	} else {
 		LAW(err == hider->refusal);
-		LAW(hider->cancelled);
+		LAW(is_cancelled(hider, cx));
 		LAW(now == (reaches > begun ? reaches : begun));
 	}
 	hider->settled |= now > begun;
@@ -238,7 +243,7 @@ static enum qrt_err nap_below(struct qrt_cx *cx, struct hider *hider)
 	struct qrt_region *region;
 	enum qrt_err err = qrt_region_open(cx, QRT_COLLECT, &region);
 	if (err) {
-		LAW(hider->cancelled && reaches_ns(hider) <= now_of(cx));
+		LAW(is_cancelled(hider, cx) && reaches_ns(hider) <= now_of(cx));
 		return err;
 	}
 	law_tell(hider->run, "%.1f ms: a region opens", in_ms(now_of(cx)));
@@ -254,11 +259,11 @@ static void look(struct hider *hider, struct qrt_cx *cx)
 		 in_ms(now_of(cx)), qrt_err_name(err), in_ms(reaches), hider->depth);
 	if (err) {
 		LAW(err == hider->refusal);
-		LAW(hider->cancelled && reaches <= now_of(cx));
+		LAW(is_cancelled(hider, cx) && reaches <= now_of(cx));
 	} else {
-		LAW(!hider->cancelled || reaches >= now_of(cx) || !hider->settled);
+		LAW(!is_cancelled(hider, cx) || reaches >= now_of(cx) || !hider->settled);
 	}
-	if (hider->cancelled && hider->depth == 0) {
+	if (is_cancelled(hider, cx) && hider->depth == 0) {
 		LAW(err); /* delayed maybe, lost never */
 	}
 }
@@ -268,14 +273,14 @@ static void hide(struct qrt_cx *cx, struct hider *hider);
 static void hide_deeper(struct qrt_cx *cx, struct hider *hider)
 {
 	struct qrt__lab_random *draw = &hider->run->draw;
-	bool commits = draw_chance(draw, 20);
+	bool commits = draw_chance(draw, 35);
 	bool bounded = !commits && draw_chance(draw, 70);
 	int64_t budget = bounded ? (int64_t)(1 + draw_below(draw, 8)) * QRT_MS : 0;
 	struct qrt_mask mask;
 	enum qrt_err err =
 	    commits ? qrt_commit_begin(cx, &mask) : qrt_mask_begin(cx, budget, &mask);
 	if (err) {
-		LAW(commits && hider->cancelled && reaches_ns(hider) <= now_of(cx));
+		LAW(commits && is_cancelled(hider, cx) && reaches_ns(hider) <= now_of(cx));
 		return;
 	}
 	law_tell(hider->run, "%.1f ms: %s of %.1f ms begins", in_ms(now_of(cx)),
@@ -303,6 +308,9 @@ static void hide(struct qrt_cx *cx, struct hider *hider)
 			QRT_IGNORE(nap(cx, hider), "judged where it happened");
 			break;
 		case 1:
+			if (hider->deadline) {
+				break; /* those below have the deadline, and no mask of their own */
+			}
 			QRT_IGNORE(nap_below(cx, hider), "judged where it happened");
 			break;
 		default:
@@ -327,20 +335,24 @@ static enum qrt_err hiding(struct qrt_cx *cx, void *arg)
 
 static void masks_delay(struct qrt_cx *cx, struct law_run *run)
 {
-	const struct qrt_region_options opts = {.policy = QRT_COLLECT, .cleanup_ns = HOUR};
-	enum qrt_cancel_kind kind = draw_kind(&run->draw);
+	struct qrt_region_options opts = {.policy = QRT_COLLECT, .cleanup_ns = HOUR};
+	enum qrt_cancel_kind kind =
+	    draw_chance(&run->draw, 30) ? QRT_CANCEL_DEADLINE : draw_kind(&run->draw);
 	/* Half a millisecond: never the moment in which something else ends. */
 	int64_t cancel_ns = (int64_t)draw_below(&run->draw, 12) * QRT_MS + QRT_MS / 2;
 	struct hider hider = {.run = run,
 			      .cancel_ns = now_of(cx) + cancel_ns,
+			      .deadline = kind == QRT_CANCEL_DEADLINE,
 			      .refusal =
 				  kind == QRT_CANCEL_DEADLINE ? QRT_ETIMEDOUT : QRT_ECANCELED};
 	struct qrt_region *region;
+	opts.budget.deadline_ns = hider.deadline ? hider.cancel_ns : 0;
 	LAW(!qrt_region_open_with(cx, &opts, &region));
 	LAW(!qrt_spawn(region, hiding, &hider));
-	LAW(!qrt_sleep_until(cx, hider.cancel_ns));
-	hider.cancelled = true;
-	qrt_region_cancel(region, kind, "drawn");
+	QRT_IGNORE(qrt_sleep_until(cx, hider.cancel_ns), "late, when the region is");
+	if (!hider.deadline) {
+		qrt_region_cancel(region, kind, "drawn");
+	}
 	QRT_IGNORE(qrt_region_close(cx, &region, QRT_OK), "it was cancelled");
 }
 

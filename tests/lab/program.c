@@ -108,7 +108,7 @@ static void has_ended(struct qrt_cx *cx, void *arg)
 		}
 	}
 	person->ended = true;
-	things_forget(person->things, person);
+	things_forget(person->things, &person->holdings);
 	enum qrt_outcome outcome = outcome_of(person);
 	if (has_failed(outcome) && !home->failed) {
 		home->failed = true;
@@ -118,6 +118,16 @@ static void has_ended(struct qrt_cx *cx, void *arg)
 	law_tell(person->run, "task %u has ended: %s, %s%s", person->number,
 		 qrt_outcome_name(outcome), qrt_err_name(result_of(person)),
 		 was_forced(person) ? ", forced" : "");
+}
+
+struct holdings *holdings_of(const struct qrt_cx *cx, struct person *person)
+{
+	for (struct place *place = person->scope; place != person->home; place = place->parent) {
+		if (cx == qrt_region_cx(place->region)) {
+			return &place->holdings;
+		}
+	}
+	return &person->holdings;
 }
 
 /* --- what must hold at every step ------------------------------------------------------------ */
@@ -174,14 +184,14 @@ static void look(struct qrt_cx *cx, struct person *person)
 	}
 }
 
-/* Whether a refusal may come through the masks of @person now. */
+/*
+ * Whether a refusal may come through the masks of @person now. One that has been spent stays so,
+ * also when it was for a region that has closed since.
+ */
 static bool masks_are_spent(const struct qrt_cx *cx, const struct person *person)
 {
 	struct qrt_cancel_info info;
 	bool spent = false;
-	if (!qrt_cancel_requested(cx, &info)) {
-		return false;
-	}
 	for (size_t i = 0; i < person->n_masks; i++) {
 		const struct hold *hold = &person->masks[i];
 		if (hold->commits) {
@@ -189,7 +199,7 @@ static bool masks_are_spent(const struct qrt_cx *cx, const struct person *person
 		}
 		spent |= hold->budget_ns && hold->begun_ns + hold->budget_ns <= now_of(cx);
 	}
-	return spent || info.cleanup_until_ns <= now_of(cx);
+	return spent || (qrt_cancel_requested(cx, &info) && info.cleanup_until_ns <= now_of(cx));
 }
 
 /* A call of its own has refused: it must have had a reason. */
@@ -269,6 +279,7 @@ static void has_closed(struct qrt_cx *cx, void *arg)
 	LAW(!place->closed);
 	pop_finalizer(&place->finalizers, 0);
 	all_have_ended(place);
+	things_forget(&place->program->things, &place->holdings);
 	place->closed = true;
 }
 
@@ -654,7 +665,10 @@ enum qrt_err live(struct qrt_cx *cx, struct person *person, uint64_t n)
 static void check_counts(const struct program *program, const struct qrt_audit *before,
 			 const struct qrt_audit *after)
 {
-	uint64_t forced = 0, panics = 0;
+	uint64_t forced = 0, panics = 0, shut = 0;
+	for (size_t i = 0; i < CHANS; i++) {
+		shut += program->things.queues[i].closed; /* to close it is a duty */
+	}
 	for (size_t i = 0; i < program->n_people; i++) {
 		const struct person *person = &program->people[i];
 		LAW(person->ended == person->started);
@@ -674,7 +688,7 @@ static void check_counts(const struct program *program, const struct qrt_audit *
 	LAW(after->tasks_live == before->tasks_live);
 	LAW(after->regions_live == before->regions_live);
 	LAW(after->ops_live == before->ops_live);
-	LAW(after->duties_live == before->duties_live || program->things.leaked);
+	LAW(after->duties_live == before->duties_live - shut || program->things.leaked);
 }
 
 static void any_program(struct qrt_cx *cx, struct law_run *run)

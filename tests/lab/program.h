@@ -89,8 +89,16 @@ enum qrt_err step_reserve(struct qrt_cx *cx, struct person *person);
 enum qrt_err step_lock(struct qrt_cx *cx, struct person *person);
 enum qrt_err step_acquire(struct qrt_cx *cx, struct person *person);
 enum qrt_err step_select(struct qrt_cx *cx, struct person *person);
-/* What @person still holds at its end goes back in the model, too. */
-void things_forget(struct things *things, struct person *person);
+
+/* What is held through one cx, for the model: it goes back at the latest when that ends. */
+struct holdings {
+	size_t permits[CHANS], units[SEMAPHORES];
+	bool locks[MUTEXES];
+};
+/* That end has come: what is still held goes back in the model, too. */
+void things_forget(struct things *things, struct holdings *holdings);
+/* What @person holds through @cx, its own or that of a region it has opened. */
+struct holdings *holdings_of(const struct qrt_cx *cx, struct person *person);
 
 /* --- tasks and regions: program.c ------------------------------------------------------------- */
 
@@ -114,6 +122,7 @@ struct place {
 	enum qrt_err first_err; /* of the first child that failed */
 	unsigned owed;		/* duties nobody has settled */
 	unsigned finalizers;
+	struct holdings holdings;
 	size_t n_children;
 	struct person *children[CHILDREN_MAX];
 };
@@ -137,8 +146,7 @@ struct person {
 	unsigned finalizers;
 	size_t n_masks;
 	struct hold masks[MASKS_MAX];
-	/* What it holds, for the model. */
-	size_t permits[CHANS], units[SEMAPHORES];
+	struct holdings holdings;
 };
 
 /* A few steps of @person's life, as deep again; stops at a refusal, unless it is deaf. */

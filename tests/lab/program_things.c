@@ -164,22 +164,23 @@ void things_touch(struct qrt_cx *cx, struct things *things, struct qrt__lab_rand
 	}
 }
 
-void things_forget(struct things *things, struct person *person)
+void things_forget(struct things *things, struct holdings *holdings)
 {
+	bool any = false;
 	for (size_t i = 0; i < CHANS; i++) {
-		things->queues[i].permits -= person->permits[i];
-		things->leaked |= person->permits[i] > 0 && !person->run->structured;
+		things->queues[i].permits -= holdings->permits[i];
+		any |= holdings->permits[i] > 0;
 	}
 	for (size_t i = 0; i < MUTEXES; i++) {
-		if (things->locks[i].holder == person) {
-			things->locks[i].holder = NULL;
-			things->leaked |= !person->run->structured;
-		}
+		things->locks[i].holder = holdings->locks[i] ? NULL : things->locks[i].holder;
+		any |= holdings->locks[i];
 	}
 	for (size_t i = 0; i < SEMAPHORES; i++) {
-		things->bowls[i].used -= person->units[i];
-		things->leaked |= person->units[i] > 0 && !person->run->structured;
+		things->bowls[i].used -= holdings->units[i];
+		any |= holdings->units[i] > 0;
 	}
+	things->leaked |= any && !things->run->structured;
+	*holdings = (struct holdings){0};
 }
 
 /* --- steps ----------------------------------------------------------------------------------- */
@@ -264,10 +265,13 @@ enum qrt_err step_shut(struct qrt_cx *cx, struct person *person)
 	return QRT_OK;
 }
 
-/* Now and then somebody forgets what it holds; its end gives it back. */
+/*
+ * Now and then somebody forgets what it holds; its end gives it back. Not in a region of its own:
+ * the end of that might do it earlier.
+ */
 static bool forgets(struct person *person)
 {
-	bool forgetful = draw_chance(&person->draw, 3);
+	bool forgetful = person->scope == person->home && draw_chance(&person->draw, 3);
 	person->owed += forgetful;
 	return forgetful;
 }
@@ -277,14 +281,15 @@ static enum qrt_err with_permit(struct qrt_cx *cx, struct person *person, size_t
 {
 	struct queue *queue = &person->things->queues[at];
 	struct item item;
+	struct holdings *holdings = holdings_of(cx, person);
 	queue->permits++;
-	person->permits[at]++;
+	holdings->permits[at]++;
 	enum qrt_err err = live(cx, person, draw_below(&person->draw, 3));
 	if (forgets(person)) {
 		return err;
 	}
 	queue->permits--;
-	person->permits[at]--;
+	holdings->permits[at]--;
 	if (!err && draw_chance(&person->draw, 70) && new_item(person->things, at, &item)) {
 		bool closed = queue->closed;
 		enum qrt_err sent = qrt_send(permit, &item);
@@ -314,14 +319,17 @@ static enum qrt_err with_lock(struct qrt_cx *cx, struct person *person, size_t a
 			      struct qrt_lease *lease)
 {
 	struct lock *lock = &person->things->locks[at];
+	struct holdings *holdings = holdings_of(cx, person);
 	LAW(!lock->holder); /* one at a time */
 	lock->holder = person;
+	holdings->locks[at] = true;
 	enum qrt_err err = live(cx, person, draw_below(&person->draw, 3));
 	LAW(lock->holder == person);
 	if (forgets(person)) {
 		return err;
 	}
 	lock->holder = NULL;
+	holdings->locks[at] = false;
 	LAW(!qrt_unlock(lease));
 	LAW(qrt_unlock(lease) == QRT_ESTALE);
 	return err;
@@ -339,15 +347,16 @@ static enum qrt_err with_units(struct qrt_cx *cx, struct person *person, size_t 
 			       struct qrt_lease *lease)
 {
 	struct bowl *bowl = &person->things->bowls[at];
+	struct holdings *holdings = holdings_of(cx, person);
 	bowl->used += n;
 	LAW(bowl->used <= UNITS);
-	person->units[at] += n;
+	holdings->units[at] += n;
 	enum qrt_err err = live(cx, person, draw_below(&person->draw, 3));
 	if (forgets(person)) {
 		return err;
 	}
 	bowl->used -= n;
-	person->units[at] -= n;
+	holdings->units[at] -= n;
 	LAW(!qrt_release(lease));
 	return err;
 }

@@ -1416,7 +1416,9 @@ static enum qrt_err complete(struct qrt_cx *cx, struct play *play)
 static enum qrt_err let_wake(struct qrt_cx *cx, struct play *play)
 {
 	bool time = play->row->by_world && in_lab(cx);
-	for (int i = 0; i < (time ? 100 : PATIENCE) && parked(play); i++) {
+	/* One that has to go on waiting may stand there again before we look. */
+	int turns = time ? 100 : play->row->again ? 20 : PATIENCE;
+	for (int i = 0; i < turns && parked(play); i++) {
 		EXPECT(!(time ? qrt_sleep(cx, QRT_MS) : pause_a_little(cx, i)));
 	}
 	return QRT_OK;
