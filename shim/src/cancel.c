@@ -10,6 +10,7 @@
  *	     └── the region that was cancelled closes
  */
 #include <qrt/cancel.h>
+#include <stdio.h>
 
 #include "shim/src/internal.h"
 
@@ -234,6 +235,28 @@ void qrt__cancel_deliver(struct qrt_task *task)
 	}
 }
 
+/* The detail of a forced end: what was asked, and what kept the task from it. */
+static void say_forced(struct qrt_task *task)
+{
+	const struct qrt_cancel_info *info = &request_of(task)->info;
+	long long asked_ms = (long long)((qrt__now(task->rt) - info->at_ns) / QRT_MS);
+	char *at = task->detail;
+	size_t n = sizeof(task->detail);
+	int used = snprintf(at, n, "forced %lld ms after a %s cancel by %s: ", asked_ms,
+			    kinds[info->kind].name, info->origin);
+	if (used < 0 || (size_t)used >= n) {
+		return;
+	}
+	if (task->stuck_in) {
+		snprintf(at + used, n - (size_t)used, "waited %lld ms for %s%s%s",
+			 (long long)(task->stuck_ns / QRT_MS), task->stuck_in,
+			 task->stuck_holder ? ", held by " : "",
+			 task->stuck_holder ? task->stuck_holder : "");
+	} else {
+		snprintf(at + used, n - (size_t)used, "%u checkpoints refused it", task->refused);
+	}
+}
+
 enum qrt_err qrt__cancel_refuse(struct qrt_task *task)
 {
 	if (!qrt__cancel_reaches(task)) {
@@ -245,6 +268,7 @@ enum qrt_err qrt__cancel_refuse(struct qrt_task *task)
 		QRT__COUNT(task->rt->forced, 1);
 		task->forced = true;
 		task->abandoned = true;
+		say_forced(task);
 		qrt__trace_named(task->rt, QRT__TRACE_FORCE, task->id, task->refused, task->name,
 				 task->site);
 		qrt__task_abandon(task, err, QRT_OUTCOME_CANCELLED);
@@ -277,12 +301,33 @@ static void catch_up(struct qrt_task *task)
 
 /* --- the end of patience -------------------------------------------------------------------- */
 
+/* For the report: the wait is about to be cut. */
+static void note_stuck(struct qrt_task *task)
+{
+	const struct qrt_task *holder = qrt__task_holder(task);
+	task->stuck_in = qrt__wait_name(task->wait->kind);
+	task->stuck_holder = holder ? holder->name : NULL;
+	task->stuck_ns = qrt__now(task->rt) - task->wait->since_ns;
+	qrt__trace_named(task->rt, QRT__TRACE_STUCK, task->id, (uint64_t)(task->stuck_ns / QRT_MS),
+			 task->stuck_in, task->stuck_holder);
+}
+
+/* Masks no longer hold, commit sections do. */
+static void force(struct qrt_task *task)
+{
+	if (task->wait && !task->commits) {
+		note_stuck(task);
+	}
+	task->forced = task->commits == 0;
+	catch_up(task);
+	qrt__cancel_deliver(task); /* looks anew whether what it does now is what expired */
+}
+
 static void task_patience_ends(struct qrt__timer *timer)
 {
 	struct qrt_task *task = QRT__CONTAINER(timer, struct qrt_task, patience);
 	task->cancel.expired = true;
-	qrt__cancel_deliver(task);
-	catch_up(task);
+	force(task);
 }
 
 static void mask_patience_ends(struct qrt__timer *timer)
@@ -291,14 +336,6 @@ static void mask_patience_ends(struct qrt__timer *timer)
 	task->mask_spent = true;
 	qrt__cancel_deliver(task);
 	catch_up(task);
-}
-
-/* Masks no longer hold, commit sections do. */
-static void force(struct qrt_task *task)
-{
-	task->forced = task->commits == 0;
-	catch_up(task);
-	qrt__cancel_deliver(task); /* looks anew whether what it does now is what expired */
 }
 
 static void region_patience_ends(struct qrt__timer *timer)

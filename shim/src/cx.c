@@ -36,6 +36,8 @@ enum qrt_err qrt_cx_require(struct qrt_cx *cx, uint32_t caps)
 		return QRT_OK;
 	}
 	QRT__COUNT(cx->task->rt->not_capable, 1);
+	qrt__trace_named(cx->task->rt, QRT__TRACE_DENIED, cx->task->id, missing,
+			 cap_names[__builtin_ctz(missing)], cx->task->site);
 	return qrt_fail(cx, QRT_ENOTCAPABLE, "task %s lacks capability %s", cx->task->name,
 			cap_names[__builtin_ctz(missing)]);
 }

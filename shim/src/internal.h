@@ -192,8 +192,11 @@ struct qrt_task {
 	bool mask_spent;  /* the mask it is in no longer delays a cancel */
 	unsigned masks;	  /* depth; cancel and the cx's deadline do not reach it while > 0 */
 	unsigned commits; /* of these masks, how many must hold whatever happens */
-	unsigned anchors; /* frames that must be unwound: it is not abandoned in them */
-	unsigned refused; /* checkpoints that refused it since it was asked */
+	const char *stuck_in,
+	    *stuck_holder; /* what it waited for when it was forced, and on whom */
+	int64_t stuck_ns;  /* for how long by then */
+	unsigned anchors;  /* frames that must be unwound: it is not abandoned in them */
+	unsigned refused;  /* checkpoints that refused it since it was asked */
 	int64_t mask_ns,
 	    mask_begun_ns; /* how long the mask may delay a cancel, counted from when */
 	struct qrt__timer mask_timer;
@@ -612,6 +615,8 @@ enum qrt__trace_step {
 	QRT__TRACE_STARTED = QRT__TRACE_UNHASHED,
 	QRT__TRACE_YIELD,
 	QRT__TRACE_STALL,
+	QRT__TRACE_STUCK,  /* its cleanup ended in a wait: which, and who holds it */
+	QRT__TRACE_DENIED, /* a capability is missing */
 };
 /* Who hears of steps; 0: nobody, as ever but in the lab and while a recording runs. */
 enum qrt__tracing { QRT__TRACING_HASH = 1, QRT__TRACING_RING = 2 };

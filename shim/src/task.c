@@ -220,6 +220,8 @@ static enum qrt_err spawn_public(struct qrt_region *handle, struct qrt__spawn *s
 	}
 	if (!(region->cx.caps & QRT_CAP_SPAWN)) {
 		QRT__COUNT(rt->not_capable, 1);
+		qrt__trace_named(rt, QRT__TRACE_DENIED, rt->current ? rt->current->id : 0,
+				 QRT_CAP_SPAWN, "spawn", spawn->site);
 		return QRT_ENOTCAPABLE;
 	}
 	if (!valid(spawn)) {

@@ -304,6 +304,20 @@ static void export_step(struct exporter *ex, const struct qrt__step *step)
 		put_arg(ex, ",", "site", step->site);
 		end_instant(ex);
 		break;
+	case QRT__TRACE_STUCK:
+		instant(ex, "stuck", "force");
+		put(ex->out, "\"task\":%" PRIu64 ",\"ms\":%" PRIu64, step->a, step->b);
+		put_arg(ex, ",", "waited_for", step->name);
+		put_arg(ex, ",", "held_by", step->site);
+		end_instant(ex);
+		break;
+	case QRT__TRACE_DENIED:
+		instant(ex, "denied", "capability");
+		put(ex->out, "\"task\":%" PRIu64, step->a);
+		put_arg(ex, ",", "capability", step->name);
+		put_arg(ex, ",", "site", step->site);
+		end_instant(ex);
+		break;
 	case QRT__TRACE_LEAK:
 		instant(ex, "leak", "leak");
 		put_arg(ex, "", "duty", qrt__duty_name((enum qrt_duty_kind)step->a));

@@ -351,6 +351,15 @@ static void check_result(const struct place *place, enum qrt_err body, enum qrt_
 	}
 }
 
+/* A handle does not come to life again, whatever has been opened since in its place. */
+static void the_closed_stay_closed(const struct program *program)
+{
+	for (size_t i = 0; i < program->n_places; i++) {
+		const struct place *place = &program->places[i];
+		LAW(!place->closed || !qrt_region_cx(place->region));
+	}
+}
+
 /* Closing what is closed says so and does nothing. */
 static void close_again(struct qrt_cx *cx, struct qrt_region *stale)
 {
@@ -378,6 +387,7 @@ static enum qrt_err close_place(struct qrt_cx *cx, struct place *place, enum qrt
 	check_result(place, body, result, &all);
 	qrt_aggregate_fini(&all);
 	close_again(cx, stale);
+	the_closed_stay_closed(place->program);
 	return result;
 }
 

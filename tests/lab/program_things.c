@@ -372,12 +372,12 @@ enum qrt_err step_acquire(struct qrt_cx *cx, struct person *person)
 
 /* --- select ---------------------------------------------------------------------------------- */
 
-enum { CASES = 4 };
+enum { CASES = 6 };
 enum choice { CHOOSE_RECV, CHOOSE_SEND, CHOOSE_RESERVE, CHOOSE_LOCK, CHOOSE_ACQUIRE, CHOICES };
 
 struct option {
 	enum choice choice;
-	size_t at;
+	size_t at, units;
 	struct item item;
 	struct qrt_permit permit;
 	struct qrt_lease lease;
@@ -388,6 +388,7 @@ static struct qrt_case draw_case(struct person *person, struct option *option)
 	struct things *things = person->things;
 	*option = (struct option){.choice = (enum choice)draw_below(&person->draw, CHOICES)};
 	option->at = draw_below(&person->draw, 2);
+	option->units = 1 + draw_below(&person->draw, UNITS);
 	if (option->choice == CHOOSE_SEND && !new_item(things, option->at, &option->item)) {
 		option->choice = CHOOSE_RECV;
 	}
@@ -401,7 +402,8 @@ static struct qrt_case draw_case(struct person *person, struct option *option)
 	case CHOOSE_LOCK:
 		return qrt_case_lock(things->locks[option->at].mutex, &option->lease);
 	default:
-		return qrt_case_acquire(things->bowls[option->at].semaphore, 1, &option->lease);
+		return qrt_case_acquire(things->bowls[option->at].semaphore, option->units,
+					&option->lease);
 	}
 }
 
@@ -431,7 +433,7 @@ static enum qrt_err has_happened(struct qrt_cx *cx, struct person *person, struc
 	case CHOOSE_LOCK:
 		return with_lock(cx, person, option->at, &option->lease);
 	default:
-		return with_units(cx, person, option->at, 1, &option->lease);
+		return with_units(cx, person, option->at, option->units, &option->lease);
 	}
 }
 

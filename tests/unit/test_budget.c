@@ -176,6 +176,54 @@ static void no_bound_stays_no_bound(void **state)
 	on_each_backend(unbounded_scenario, NULL);
 }
 
+static enum qrt_err waits_long(struct qrt_cx *cx, void *arg)
+{
+	struct spender *spender = arg;
+	spender->end = qrt_sleep(cx, HOUR_S * QRT_SEC);
+	spender->passed = qrt_cancel_requested(cx, &spender->info);
+	return spender->end;
+}
+
+/* Spends its budget under a mask, where it has opened a region. */
+static enum qrt_err spends_masked(struct qrt_cx *cx, void *arg)
+{
+	struct spender *child = arg;
+	struct qrt_region *inner;
+	struct qrt_mask mask;
+	EXPECT(!qrt_mask_begin(cx, 0, &mask));
+	EXPECT(!qrt_region_open(cx, QRT_COLLECT, &inner));
+	EXPECT(!qrt_spawn(inner, waits_long, child));
+	for (int i = 0; i < 20; i++) {
+		EXPECT(!qrt_yield(cx)); /* more than it may, but not now */
+	}
+	EXPECT(!child->passed);
+	qrt_mask_end(cx, &mask);
+	EXPECT(qrt_checkpoint(cx) == QRT_ECANCELED);
+	return qrt_region_close(cx, &inner, QRT_OK);
+}
+
+static enum qrt_err spends_masked_scenario(struct qrt_cx *cx, void *arg)
+{
+	(void)arg;
+	struct spender child = {.polls = 0};
+	struct qrt_region *region;
+	const struct qrt_spawn_options opts = {.budget.polls = 10};
+	if (!is_structured(cx)) {
+		return QRT_OK;
+	}
+	EXPECT(!qrt_region_open(cx, QRT_COLLECT, &region));
+	EXPECT(!qrt_spawn_with(region, &opts, spends_masked, &child));
+	EXPECT(qrt_region_close(cx, &region, QRT_OK) == QRT_ECANCELED);
+	EXPECT(child.end == QRT_ECANCELED && child.info.cause == QRT_CANCEL_BUDGET);
+	return QRT_OK;
+}
+
+static void a_budget_spent_under_a_mask_reaches_what_was_opened_there(void **state)
+{
+	(void)state;
+	on_each_backend(spends_masked_scenario, NULL);
+}
+
 static enum qrt_err inherit_scenario(struct qrt_cx *cx, void *arg)
 {
 	(void)arg;
@@ -245,6 +293,35 @@ static enum qrt_err task_deadline_scenario(struct qrt_cx *cx, void *arg)
 	EXPECT(!qrt_region_close(cx, &region, QRT_OK));
 	EXPECT(regions == QRT_ETIMEDOUT);
 	return QRT_OK;
+}
+
+static enum qrt_err region_deadline_scenario(struct qrt_cx *cx, void *arg)
+{
+	(void)arg;
+	int64_t at = qrt_deadline_in(cx, 60 * QRT_SEC);
+	const struct qrt_region_options opts = {.budget.deadline_ns = at},
+					later = {.budget.deadline_ns = at + 1},
+					earlier = {.budget.deadline_ns = at - 1};
+	const struct qrt_region_options *const inner[] = {&(struct qrt_region_options){0}, &later,
+							  &earlier};
+	struct qrt_region *region, *below;
+	EXPECT(!qrt_region_open_with(cx, &opts, &region));
+	for (size_t i = 0; i < 3; i++) {
+		EXPECT(!qrt_region_open_with(qrt_region_cx(region), inner[i], &below));
+		struct qrt_cx *in = qrt_region_cx(below);
+		EXPECT(qrt_cx_deadline(in) == (inner[i] == &earlier ? at - 1 : at));
+		EXPECT(qrt_cx_budget(in).deadline_ns == qrt_cx_deadline(in));
+		EXPECT(!qrt_region_close(cx, &below, QRT_OK));
+	}
+	EXPECT(!qrt_region_close(cx, &region, QRT_OK));
+	EXPECT(qrt_cx_deadline(cx) == QRT_NO_DEADLINE);
+	return QRT_OK;
+}
+
+static void a_region_may_have_an_earlier_deadline_but_no_later_one(void **state)
+{
+	(void)state;
+	on_each_backend(region_deadline_scenario, NULL);
 }
 
 static void a_task_may_have_an_earlier_deadline_but_no_later_one(void **state)
@@ -586,7 +663,8 @@ static enum qrt_err narrow_scenario(struct qrt_cx *cx, void *arg)
 	EXPECT(!qrt_yield(narrow) && !qrt_now(cx, &now)); /* the wide one is as wide as before */
 	struct qrt_cx *again = qrt_cx_narrow(narrow, QRT_CAP_ALL);
 	EXPECT(again && qrt_cx_caps(again) == QRT_CAP_SPAWN); /* no way back */
-	EXPECT(!qrt_region_open(narrow, QRT_COLLECT, &inner));
+	const struct qrt_region_options all = {.caps = QRT_CAP_ALL};
+	EXPECT(!qrt_region_open_with(narrow, &all, &inner));
 	EXPECT(qrt_cx_caps(qrt_region_cx(inner)) == QRT_CAP_SPAWN);
 	EXPECT(!qrt_region_close(narrow, &inner, QRT_OK));
 	EXPECT(!qrt_region_close(cx, &region, QRT_OK));
@@ -605,8 +683,10 @@ int main(void)
 	    cmocka_unit_test(the_meet_of_budgets_is_the_tighter_of_each_bound),
 	    cmocka_unit_test(who_has_spent_its_checkpoints_is_cancelled),
 	    cmocka_unit_test(who_has_spent_more_than_its_cost_is_cancelled),
+	    cmocka_unit_test(a_budget_spent_under_a_mask_reaches_what_was_opened_there),
 	    cmocka_unit_test(no_bound_stays_no_bound),
 	    cmocka_unit_test(a_childs_budget_is_within_its_parents_and_its_use_is_gone_from_it),
+	    cmocka_unit_test(a_region_may_have_an_earlier_deadline_but_no_later_one),
 	    cmocka_unit_test(a_task_may_have_an_earlier_deadline_but_no_later_one),
 	    cmocka_unit_test(the_higher_priority_runs_first),
 	    cmocka_unit_test(who_has_the_lowest_priority_still_runs),

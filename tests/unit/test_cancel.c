@@ -727,6 +727,8 @@ static enum qrt_err pierce(struct qrt_cx *cx, int64_t asked_after_ns, int64_t bu
 	EXPECT(!qrt_sleep(cx, asked_after_ns));
 	int64_t asked = now_of(cx);
 	qrt_region_cancel(region, QRT_CANCEL_USER, "test");
+	EXPECT(!pass_time(cx, QRT_MS));
+	qrt_region_cancel(region, QRT_CANCEL_BUDGET, "a stronger one gives the mask no more time");
 	EXPECT(qrt_region_close(cx, &region, QRT_OK) == QRT_ECANCELED);
 	EXPECT(test.waited == QRT_ECANCELED && test.checked == QRT_ECANCELED);
 	EXPECT(test.cut_ns >= asked + budget_ns);
@@ -737,7 +739,7 @@ static enum qrt_err pierce(struct qrt_cx *cx, int64_t asked_after_ns, int64_t bu
 static enum qrt_err pierce_scenario(struct qrt_cx *cx, void *arg)
 {
 	(void)arg;
-	EXPECT(!pierce(cx, 0, QRT_MS));
+	EXPECT(!pierce(cx, 0, 2 * QRT_MS));
 	/* Counted from the request: a mask that is older than its budget still delays. */
 	EXPECT(!pierce(cx, 5 * QRT_MS, 2 * QRT_MS));
 	EXPECT(audit_of(cx).forced == 0);
@@ -748,6 +750,103 @@ static void a_mask_whose_budget_is_spent_no_longer_delays(void **state)
 {
 	(void)state;
 	structured_backends(pierce_scenario);
+}
+
+/* Several masks one after the other, by one who was asked to end before. */
+static enum qrt_err later_masks(struct qrt_cx *cx, void *arg)
+{
+	struct masked *test = arg;
+	struct qrt_mask first, mask;
+	EXPECT(!qrt_mask_begin(cx, 0, &first));
+	EXPECT(!qrt__event_wait(cx, &test->go, QRT_NO_DEADLINE));
+	EXPECT(!qrt_sleep(cx, 5 * QRT_MS)); /* longer ago than the budgets to come */
+	qrt_mask_end(cx, &first);
+	EXPECT(!qrt_mask_begin(cx, 2 * QRT_MS, &mask));
+	qrt_mask_end(cx, &mask); /* before its time: that of the next one does not depend on it */
+	EXPECT(!qrt_mask_begin(cx, 0, &mask));
+	EXPECT(!qrt_sleep(cx, 5 * QRT_MS));
+	qrt_mask_end(cx, &mask);
+	int64_t begun = now_of(cx);
+	EXPECT(!qrt_mask_begin(cx, 2 * QRT_MS, &mask));
+	test->waited = qrt_sleep(cx, HOUR_S * QRT_SEC);
+	test->cut_ns = now_of(cx) - begun;
+	qrt_mask_end(cx, &mask);
+	test->after = qrt_checkpoint(cx);
+	return test->after;
+}
+
+static enum qrt_err later_masks_scenario(struct qrt_cx *cx, void *arg)
+{
+	(void)arg;
+	struct masked test = {.stage = 0};
+	struct qrt_region *region;
+	qrt__event_init(&test.go);
+	EXPECT(!qrt_region_open(cx, QRT_COLLECT, &region));
+	EXPECT(!qrt_spawn(region, later_masks, &test));
+	EXPECT(!let_run(cx));
+	qrt_region_cancel(region, QRT_CANCEL_USER, "test");
+	qrt__event_set(&test.go);
+	EXPECT(qrt_region_close(cx, &region, QRT_OK) == QRT_ECANCELED);
+	EXPECT(test.waited == QRT_ECANCELED && test.after == QRT_ECANCELED);
+	EXPECT(test.cut_ns >= 2 * QRT_MS);
+	EXPECT(!qrt_in_lab(cx) || test.cut_ns == 2 * QRT_MS);
+	return QRT_OK;
+}
+
+static void a_mask_begun_after_the_request_has_its_whole_budget(void **state)
+{
+	(void)state;
+	structured_backends(later_masks_scenario);
+}
+
+/* In its own region, which is asked to end from within. */
+static enum qrt_err masked_opener_scenario(struct qrt_cx *cx, void *arg)
+{
+	(void)arg;
+	struct qrt_region *region;
+	struct qrt_mask mask;
+	EXPECT(!qrt_region_open(cx, QRT_COLLECT, &region));
+	EXPECT(!qrt_spawn(region, asks_its_own, &region));
+	int64_t begun = now_of(cx);
+	EXPECT(!qrt_mask_begin(cx, 2 * QRT_MS, &mask));
+	EXPECT(qrt_sleep(cx, HOUR_S * QRT_SEC) == QRT_ECANCELED);
+	EXPECT(now_of(cx) >= begun + 2 * QRT_MS);
+	EXPECT(!qrt_in_lab(cx) || now_of(cx) == begun + 2 * QRT_MS);
+	qrt_mask_end(cx, &mask);
+	EXPECT(qrt_region_close(cx, &region, QRT_OK) == QRT_ECANCELED);
+	return QRT_OK;
+}
+
+static void the_mask_of_an_opener_has_its_budget_too(void **state)
+{
+	(void)state;
+	structured_backends(masked_opener_scenario);
+}
+
+static enum qrt_err nothing_left_scenario(struct qrt_cx *cx, void *arg)
+{
+	(void)arg;
+	struct qrt_region *region;
+	struct qrt_mask mask;
+	EXPECT(!qrt_region_open(cx, QRT_COLLECT, &region));
+	qrt_region_cancel(region, QRT_CANCEL_USER, "test");
+	EXPECT(!qrt_mask_begin(cx, 2 * QRT_MS, &mask));
+	qrt_mask_end(cx, &mask);
+	EXPECT(!qrt_region_close(cx, &region, QRT_OK));
+	EXPECT(!qrt_sleep(cx, 5 * QRT_MS)); /* when its time comes it is long over */
+	EXPECT(!qrt_region_open(cx, QRT_COLLECT, &region));
+	EXPECT(!qrt_mask_begin(cx, 0, &mask));
+	qrt_region_cancel(region, QRT_CANCEL_USER, "test");
+	EXPECT(!qrt_sleep(cx, QRT_MS));
+	qrt_mask_end(cx, &mask);
+	EXPECT(!qrt_region_close(cx, &region, QRT_OK));
+	return QRT_OK;
+}
+
+static void a_mask_that_has_ended_leaves_no_clock_behind(void **state)
+{
+	(void)state;
+	structured_backends(nothing_left_scenario);
 }
 
 /* Two masks within each other: the wait in the inner one is cut by the tighter of the two. */
@@ -978,20 +1077,36 @@ struct commit {
 	bool finalized;
 	bool refused_still; /* after a refused one, waits are */
 	bool outlasts;	    /* all patience */
+	struct qrt__event go;
 };
 
-/* What a section does: until it has been asked to end, or even longer. */
-static enum qrt_err section(struct qrt_cx *cx, const struct commit *test)
+/* What a section does: until @home has been asked to end, or even longer. */
+static enum qrt_err section_under(struct qrt_cx *cx, const struct qrt__region *home,
+				  const struct commit *test)
 {
-	struct qrt_cancel_info info;
 	enum qrt_err err = QRT_OK;
-	while (!err && !qrt_cancel_requested(cx, &info)) {
+	while (!err && !home->cancel.requested) {
 		err = qrt_yield(cx);
 	}
-	while (!err && test->outlasts && now_of(cx) <= info.cleanup_until_ns + QRT_MS) {
+	int64_t until = home->cancel.info.cleanup_until_ns + QRT_MS;
+	while (!err && test->outlasts && now_of(cx) <= until) {
 		err = qrt_sleep(cx, QRT_MS);
 	}
 	return err ? err : let_run(cx);
+}
+
+static enum qrt_err section(struct qrt_cx *cx, const struct commit *test)
+{
+	return section_under(cx, cx->task->home, test);
+}
+
+static enum qrt_err sleeps_on(struct qrt_cx *cx, void *arg)
+{
+	struct commit *test = arg;
+	test->begun++;
+	enum qrt_err err = qrt__event_wait(cx, &test->go, QRT_NO_DEADLINE);
+	test->done++;
+	return err;
 }
 
 static void commit_finalizer(struct qrt_cx *cx, void *arg)
@@ -1078,6 +1193,49 @@ static void a_commit_section_is_finished_even_when_patience_is_over(void **state
 	structured_backends(spent_commit_scenario);
 }
 
+/* A section that has tasks of its own, beyond all patience. */
+static enum qrt_err commits_with_others(struct qrt_cx *cx, void *arg)
+{
+	struct commit *test = arg;
+	struct qrt_mask mask, within;
+	struct qrt_region *inner;
+	test->verdict = qrt_commit_begin(cx, &mask);
+	EXPECT(!test->verdict);
+	EXPECT(!qrt_region_open(cx, QRT_COLLECT, &inner));
+	EXPECT(!qrt_spawn(inner, sleeps_on, test));
+	test->waited = section_under(cx, cx->task->home, test);
+	EXPECT(!qrt_mask_begin(cx, 0, &within));
+	qrt_mask_end(cx, &within); /* a mask in it does not let anything in */
+	EXPECT(!let_run(cx));
+	EXPECT(test->begun == 1 && !test->done);
+	qrt__event_set(&test->go);
+	test->after = qrt_region_close(cx, &inner, QRT_OK);
+	qrt_commit_end(cx, &mask);
+	return QRT_OK;
+}
+
+static enum qrt_err shared_commit_scenario(struct qrt_cx *cx, void *arg)
+{
+	(void)arg;
+	struct commit test = {.outlasts = true};
+	struct qrt_region *region;
+	const struct qrt_region_options opts = {.policy = QRT_COLLECT, .cleanup_ns = QRT_MS};
+	qrt__event_init(&test.go);
+	EXPECT(!qrt_region_open_with(cx, &opts, &region));
+	EXPECT(!qrt_spawn(region, commits_with_others, &test));
+	EXPECT(!let_run(cx));
+	qrt_region_cancel(region, QRT_CANCEL_USER, "test");
+	EXPECT(!qrt_region_close(cx, &region, QRT_OK));
+	EXPECT(!test.waited && !test.after && test.done == 1);
+	return QRT_OK;
+}
+
+static void what_a_commit_section_has_opened_is_part_of_it(void **state)
+{
+	(void)state;
+	structured_backends(shared_commit_scenario);
+}
+
 static enum qrt_err commits_and_returns(struct qrt_cx *cx, void *arg)
 {
 	struct commit *test = arg;
@@ -1143,6 +1301,29 @@ static enum qrt_err spins(struct qrt_cx *cx, void *arg)
 			deaf->refusals++;
 		}
 	}
+}
+
+static enum qrt_err recovers_scenario(struct qrt_cx *cx, void *arg)
+{
+	(void)arg;
+	for (int round = 0; round < 3; round++) {
+		struct qrt_region *region;
+		EXPECT(!qrt_region_open(cx, QRT_COLLECT, &region));
+		qrt_region_cancel(region, QRT_CANCEL_USER, "test");
+		for (int i = 0; i < QRT_CLEANUP_POLLS; i++) {
+			EXPECT(qrt_yield(cx) == QRT_ECANCELED);
+		}
+		EXPECT(!qrt_region_close(cx, &region, QRT_OK));
+		EXPECT(!qrt_checkpoint(cx));
+	}
+	EXPECT(audit_of(cx).forced == 0);
+	return QRT_OK;
+}
+
+static void refusals_count_for_one_cancel(void **state)
+{
+	(void)state;
+	structured_backends(recovers_scenario);
 }
 
 /* A sibling that cleans up as it should, over a few turns. */
@@ -1495,6 +1676,9 @@ int main(void)
 	    cmocka_unit_test(masks_have_a_depth_and_a_refused_one_changes_nothing),
 	    cmocka_unit_test(a_mask_covers_the_deadline_too),
 	    cmocka_unit_test(a_mask_whose_budget_is_spent_no_longer_delays),
+	    cmocka_unit_test(a_mask_begun_after_the_request_has_its_whole_budget),
+	    cmocka_unit_test(the_mask_of_an_opener_has_its_budget_too),
+	    cmocka_unit_test(a_mask_that_has_ended_leaves_no_clock_behind),
 	    cmocka_unit_test(of_two_masks_the_tighter_holds),
 	    cmocka_unit_test(a_region_opened_under_a_mask_is_covered_by_it),
 	    cmocka_unit_test(a_region_opened_under_a_mask_is_no_place_to_hide_for_longer),
@@ -1502,8 +1686,10 @@ int main(void)
 		a_mask_does_not_lose_a_stronger_request_for_a_region_already_cancelled),
 	    cmocka_unit_test(a_commit_section_is_refused_or_ones_own),
 	    cmocka_unit_test(a_commit_section_is_finished_even_when_patience_is_over),
+	    cmocka_unit_test(what_a_commit_section_has_opened_is_part_of_it),
 	    cmocka_unit_test(who_ends_well_by_itself_has_not_been_forced),
 	    cmocka_unit_test(who_ignores_refusals_is_abandoned_and_does_not_spin),
+	    cmocka_unit_test(refusals_count_for_one_cancel),
 	    cmocka_unit_test(who_hides_in_a_mask_is_abandoned_when_patience_ends),
 	    cmocka_unit_test(each_kind_has_its_own_patience),
 	    cmocka_unit_test(who_is_forced_takes_what_it_opened_along),

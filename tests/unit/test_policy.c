@@ -137,6 +137,29 @@ static void a_body_that_fails_ends_the_children_where_the_policy_is_eager(void *
 	on_each_backend(body_scenario, NULL);
 }
 
+static enum qrt_err blamed_scenario(struct qrt_cx *cx, void *arg)
+{
+	(void)arg;
+	struct runner runner = {.turns = 1, .end = QRT_EIO, .detail = "the child"};
+	struct qrt_region *region;
+	if (!is_structured(cx)) {
+		return QRT_OK; /* there the body does not hear of it */
+	}
+	EXPECT(!qrt_region_open(cx, QRT_FAIL_FAST, &region));
+	EXPECT(!start(region, &runner, 1));
+	enum qrt_err err = qrt_sleep(cx, HOUR_S * QRT_SEC);
+	EXPECT(err == QRT_ECANCELED);
+	EXPECT(qrt_region_close(cx, &region, err) == QRT_EIO);
+	EXPECT(strcmp(qrt_detail(cx), "the child") == 0);
+	return QRT_OK;
+}
+
+static void a_body_that_was_cancelled_because_of_a_child_reports_the_child(void **state)
+{
+	(void)state;
+	on_each_backend(blamed_scenario, NULL);
+}
+
 static enum qrt_err collect_scenario(struct qrt_cx *cx, void *arg)
 {
 	(void)arg;
@@ -484,6 +507,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(under_fail_fast_one_failure_ends_all),
 	    cmocka_unit_test(a_body_that_fails_ends_the_children_where_the_policy_is_eager),
+	    cmocka_unit_test(a_body_that_was_cancelled_because_of_a_child_reports_the_child),
 	    cmocka_unit_test(the_aggregate_has_every_failure_in_order_with_detail_and_site),
 	    cmocka_unit_test(failures_beyond_those_kept_are_counted),
 	    cmocka_unit_test(a_task_that_was_cancelled_makes_a_cancelled_region),
