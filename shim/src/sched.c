@@ -57,8 +57,9 @@ static struct qrt__list *nth_ready(struct qrt_runtime *rt, size_t skip)
 
 static struct qrt_task *take_ready(struct qrt_runtime *rt)
 {
-	struct qrt__list *node = rt->driver->pick ? nth_ready(rt, rt->driver->pick(rt, rt->n_ready))
-						  : rt->ready[next_lane(rt)].next;
+	/* A driver that chooses the first leaves it to the lanes, which let none starve. */
+	size_t skip = rt->driver->pick ? rt->driver->pick(rt, rt->n_ready) : 0;
+	struct qrt__list *node = skip ? nth_ready(rt, skip) : rt->ready[next_lane(rt)].next;
 	struct qrt_task *task = QRT__CONTAINER(node, struct qrt_task, in_ready);
 	qrt__list_remove(node);
 	if (qrt__list_empty(&rt->ready[task->lane])) {

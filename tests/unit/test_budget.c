@@ -215,6 +215,7 @@ static enum qrt_err spends_masked_scenario(struct qrt_cx *cx, void *arg)
 	EXPECT(!qrt_spawn_with(region, &opts, spends_masked, &child));
 	EXPECT(qrt_region_close(cx, &region, QRT_OK) == QRT_ECANCELED);
 	EXPECT(child.end == QRT_ECANCELED && child.info.cause == QRT_CANCEL_BUDGET);
+	EXPECT(audit_of(cx).budgets_spent == 1); /* once is enough */
 	return QRT_OK;
 }
 
@@ -222,6 +223,43 @@ static void a_budget_spent_under_a_mask_reaches_what_was_opened_there(void **sta
 {
 	(void)state;
 	on_each_backend(spends_masked_scenario, NULL);
+}
+
+/* Has spent its budget and does not end. */
+static enum qrt_err spent_and_lingers(struct qrt_cx *cx, void *arg)
+{
+	int64_t *cut_after_ns = arg;
+	struct qrt_mask mask;
+	EXPECT(!qrt_checkpoint(cx));
+	EXPECT(!qrt_mask_begin(cx, 0, &mask));
+	EXPECT(!qrt_checkpoint(cx)); /* one too many, but under a mask */
+	int64_t asked = qrt_deadline_in(cx, 0);
+	EXPECT(qrt_sleep(cx, HOUR_S * QRT_SEC) == QRT_ECANCELED);
+	*cut_after_ns = qrt_deadline_in(cx, 0) - asked;
+	QRT_IGNORE(qrt_checkpoint(cx), "it does not come back");
+	return QRT_OK;
+}
+
+static enum qrt_err lingers_scenario(struct qrt_cx *cx, void *arg)
+{
+	(void)arg;
+	int64_t cut_after_ns = 0;
+	struct qrt_region *region;
+	const struct qrt_spawn_options opts = {.budget.polls = 1};
+	if (!is_structured(cx) || !qrt_in_lab(cx)) {
+		return QRT_OK; /* five seconds are nothing where time is virtual */
+	}
+	EXPECT(!qrt_region_open(cx, QRT_COLLECT, &region));
+	EXPECT(!qrt_spawn_with(region, &opts, spent_and_lingers, &cut_after_ns));
+	EXPECT(qrt_region_close(cx, &region, QRT_OK) == QRT_ECANCELED);
+	EXPECT(cut_after_ns == 5 * QRT_SEC && audit_of(cx).forced == 1);
+	return QRT_OK;
+}
+
+static void who_has_spent_its_budget_has_the_patience_of_that_kind(void **state)
+{
+	(void)state;
+	on_each_backend(lingers_scenario, NULL);
 }
 
 static enum qrt_err inherit_scenario(struct qrt_cx *cx, void *arg)
@@ -295,6 +333,12 @@ static enum qrt_err task_deadline_scenario(struct qrt_cx *cx, void *arg)
 	return QRT_OK;
 }
 
+static enum qrt_err tells_deadline(struct qrt_cx *cx, void *arg)
+{
+	*(int64_t *)arg = qrt_cx_deadline(cx);
+	return QRT_OK;
+}
+
 static enum qrt_err region_deadline_scenario(struct qrt_cx *cx, void *arg)
 {
 	(void)arg;
@@ -313,7 +357,13 @@ static enum qrt_err region_deadline_scenario(struct qrt_cx *cx, void *arg)
 		EXPECT(qrt_cx_budget(in).deadline_ns == qrt_cx_deadline(in));
 		EXPECT(!qrt_region_close(cx, &below, QRT_OK));
 	}
+	int64_t told[3];
+	for (size_t i = 0; i < 3; i++) {
+		const struct qrt_spawn_options spawn = {.budget = inner[i]->budget};
+		EXPECT(!qrt_spawn_with(region, &spawn, tells_deadline, &told[i]));
+	}
 	EXPECT(!qrt_region_close(cx, &region, QRT_OK));
+	EXPECT(told[0] == at && told[1] == at && told[2] == at - 1);
 	EXPECT(qrt_cx_deadline(cx) == QRT_NO_DEADLINE);
 	return QRT_OK;
 }
@@ -684,6 +734,7 @@ int main(void)
 	    cmocka_unit_test(who_has_spent_its_checkpoints_is_cancelled),
 	    cmocka_unit_test(who_has_spent_more_than_its_cost_is_cancelled),
 	    cmocka_unit_test(a_budget_spent_under_a_mask_reaches_what_was_opened_there),
+	    cmocka_unit_test(who_has_spent_its_budget_has_the_patience_of_that_kind),
 	    cmocka_unit_test(no_bound_stays_no_bound),
 	    cmocka_unit_test(a_childs_budget_is_within_its_parents_and_its_use_is_gone_from_it),
 	    cmocka_unit_test(a_region_may_have_an_earlier_deadline_but_no_later_one),

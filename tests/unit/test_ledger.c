@@ -230,14 +230,17 @@ static void a_failure_keeps_its_own_text_beside_a_leak(void **state)
 	on_each(failure_first_scenario, "12", "21");
 }
 
-/* Releasing one may settle another. */
-static struct qrt_duty chained;
+/* Releasing one may settle another; itself it is settled already. */
+static struct qrt_duty chained, chaining;
 
 static void release_both(void *arg)
 {
 	put(*(const char *)arg);
 	if (qrt_settle(&chained)) {
 		put('?');
+	}
+	if (qrt_settle(&chaining) != QRT_ESTALE) {
+		put('!');
 	}
 }
 
@@ -250,7 +253,7 @@ static enum qrt_err chained_scenario(struct qrt_cx *cx, void *arg)
 	struct qrt_cx *in = qrt_region_cx(region);
 	EXPECT(!qrt_oblige(in, QRT_DUTY_OTHER, "first", release, "1", &last));
 	EXPECT(!qrt_oblige(in, QRT_DUTY_OTHER, "second", release, "2", &chained));
-	EXPECT(!qrt_oblige(in, QRT_DUTY_OTHER, "third", release_both, "3", &last));
+	EXPECT(!qrt_oblige(in, QRT_DUTY_OTHER, "third", release_both, "3", &chaining));
 	EXPECT(qrt_region_close(cx, &region, QRT_OK) == QRT_ELEAK);
 	EXPECT(audit_of(cx).leaks == (is_structured(cx) ? 2 : 3));
 	return QRT_OK;
