@@ -120,11 +120,15 @@ static void jump(struct qrt__fiber *from, struct qrt__fiber *to)
 
 #endif
 
-void qrt__fiber_init_thread(struct qrt__fiber *fiber)
+enum qrt_err qrt__fiber_open_thread(struct qrt__fiber *fiber)
 {
 	memset(fiber, 0, sizeof(*fiber));
-	enum qrt_err err = thread_frame(fiber);
-	QRT_ASSERT(err == QRT_OK);
+	return thread_frame(fiber);
+}
+
+void qrt__fiber_enter_thread(struct qrt__fiber *fiber)
+{
+	(void)fiber;
 #ifdef QRT__WITH_ASAN
 	pthread_attr_t attr;
 	void *bottom;
@@ -139,7 +143,7 @@ void qrt__fiber_init_thread(struct qrt__fiber *fiber)
 #endif
 }
 
-void qrt__fiber_fini_thread(struct qrt__fiber *fiber)
+void qrt__fiber_close_thread(struct qrt__fiber *fiber)
 {
 	frame_free(fiber);
 }

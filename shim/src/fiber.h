@@ -60,9 +60,11 @@ void qrt__stack_put(struct qrt__stack_pool *pool, struct qrt__stack *stack);
 /* Whether @address lies in the guard below @stack. */
 bool qrt__stack_guards(const struct qrt__stack *stack, const void *address);
 
-/* Describes the calling thread's own stack as a fiber. */
-void qrt__fiber_init_thread(struct qrt__fiber *fiber);
-void qrt__fiber_fini_thread(struct qrt__fiber *fiber);
+/* A fiber for some thread's own stack: ENOMEM, so not when the thread already runs. */
+enum qrt_err qrt__fiber_open_thread(struct qrt__fiber *fiber);
+/* It stands for the calling thread from now on. */
+void qrt__fiber_enter_thread(struct qrt__fiber *fiber);
+void qrt__fiber_close_thread(struct qrt__fiber *fiber);
 /*
  * Prepares fn(arg) to start on @stack, below its top @reserved bytes (which
  * stay the caller's). @fn must not return.

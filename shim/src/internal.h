@@ -334,8 +334,11 @@ enum qrt_err qrt__supervise_open(struct qrt__region *region, const struct qrt_su
 enum qrt_err qrt__supervise_adopt(struct qrt__region *region, struct qrt__spawn *spawn);
 /* In a new start: waits out the backoff. */
 enum qrt_err qrt__supervise_delay(struct qrt_task *task);
-/* @task failed: whether it was started again. */
-bool qrt__supervise_restart(struct qrt__region *region, struct qrt_task *task);
+/*
+ * @task failed with *@err: whether it was started again. When it could not be, for want of
+ * memory, *@err says so.
+ */
+bool qrt__supervise_restart(struct qrt__region *region, struct qrt_task *task, enum qrt_err *err);
 
 /* --- budgets -------------------------------------------------------------------------------- */
 

@@ -331,7 +331,7 @@ void qrt__region_task_ended(struct qrt__region *region, struct qrt_task *task, e
 	qrt__list_remove(&task->in_home);
 	region->n_tasks--;
 	bool again =
-	    failed && region->policy == QRT_SUPERVISE && qrt__supervise_restart(region, task);
+	    failed && region->policy == QRT_SUPERVISE && qrt__supervise_restart(region, task, &err);
 	if (!again) {
 		if (outcome > region->failures.worst) {
 			region->failures.worst = outcome;

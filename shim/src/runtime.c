@@ -62,6 +62,7 @@ static struct qrt_runtime *runtime_new(const struct qrt_runtime_options *opts,
 
 static void runtime_free(struct qrt_runtime *rt)
 {
+	qrt__fiber_close_thread(&rt->loop);
 	qrt__stack_pool_destroy(&rt->stacks);
 	qrt__pool_fini(&rt->regions);
 	qrt__pool_fini(&rt->obligations);
@@ -109,6 +110,9 @@ enum qrt_err qrt_runtime_open(const struct qrt_runtime_options *opts, char *ret_
 	size_t stack = opts->stack_bytes ? opts->stack_bytes : STACK_DEFAULT;
 	if (!err) {
 		err = qrt__stack_pool_create(stack, &rt->stacks);
+	}
+	if (!err) {
+		err = qrt__fiber_open_thread(&rt->loop);
 	}
 	if (!err) {
 		err = rt->driver->open(rt, opts->seed, detail);

@@ -268,7 +268,7 @@ static void end_turn(struct qrt_runtime *rt, int64_t now)
 void qrt__loop_run(struct qrt_runtime *rt)
 {
 	rt->loop_thread = &qrt__thread_mark;
-	qrt__fiber_init_thread(&rt->loop);
+	qrt__fiber_enter_thread(&rt->loop);
 	qrt__overflow_watch(rt);
 	for (;;) {
 		begin_turn(rt);
@@ -286,5 +286,4 @@ void qrt__loop_run(struct qrt_runtime *rt)
 	}
 	atomic_store_explicit(&rt->busy_since_ns, 0, memory_order_relaxed);
 	qrt__overflow_unwatch();
-	qrt__fiber_fini_thread(&rt->loop);
 }

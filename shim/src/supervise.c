@@ -91,7 +91,7 @@ static bool within_intensity(struct qrt__supervisor *supervisor, int64_t now)
 	return true;
 }
 
-bool qrt__supervise_restart(struct qrt__region *region, struct qrt_task *task)
+bool qrt__supervise_restart(struct qrt__region *region, struct qrt_task *task, enum qrt_err *err)
 {
 	struct qrt__lineage *lineage = task->lineage;
 	struct qrt__supervisor *supervisor = region->supervisor;
@@ -103,7 +103,12 @@ bool qrt__supervise_restart(struct qrt__region *region, struct qrt_task *task)
 	if (now - lineage->started_ns > supervisor->how.period_ns) {
 		lineage->backoff_ns = supervisor->how.backoff_min_ns;
 	}
-	if (qrt__task_start(region, &lineage->spawn, NULL)) {
+	enum qrt_err start = qrt__task_start(region, &lineage->spawn, NULL);
+	if (start) {
+		/* Not what it failed with ends the region, but that it cannot have another try. */
+		*err = start;
+		QRT_IGNORE(qrt_prefix(&task->cx, start, "it could not be started again"),
+			   "it only sets the detail");
 		return false;
 	}
 	region->failures.n_restarts++;

@@ -102,12 +102,13 @@ static struct strand *strands_new(size_t n)
 static void bare_open(void)
 {
 	must(qrt__stack_pool_create(65536, &bare.pool) == QRT_OK, "no stack pool");
-	qrt__fiber_init_thread(&bare.loop);
+	must(qrt__fiber_open_thread(&bare.loop) == QRT_OK, "no fiber");
+	qrt__fiber_enter_thread(&bare.loop);
 }
 
 static void bare_close(void)
 {
-	qrt__fiber_fini_thread(&bare.loop);
+	qrt__fiber_close_thread(&bare.loop);
 	qrt__stack_pool_destroy(&bare.pool);
 }
 

@@ -41,7 +41,10 @@ static enum qrt_err row_switch(struct qrt_cx *cx, void *arg)
 	if (!err) {
 		err = qrt__stack_get(pool, 0, &stack);
 	}
-	qrt__fiber_init_thread(&loop_fiber);
+	if (qrt__fiber_open_thread(&loop_fiber)) {
+		return QRT_ENOMEM;
+	}
+	qrt__fiber_enter_thread(&loop_fiber);
 	if (!err) {
 		err = qrt__fiber_init(&other_fiber, stack, 0, bounce, NULL);
 	}
@@ -57,7 +60,7 @@ static enum qrt_err row_switch(struct qrt_cx *cx, void *arg)
 	}
 	bench_halt(bench);
 	qrt__fiber_fini(&other_fiber);
-	qrt__fiber_fini_thread(&loop_fiber);
+	qrt__fiber_close_thread(&loop_fiber);
 	qrt__stack_put(pool, stack);
 	qrt__stack_pool_destroy(&pool);
 	return QRT_OK;
