@@ -47,6 +47,8 @@ struct law {
 
 /* Reads the two variables; false when one makes no sense, which has been printed. */
 bool laws_begin(void);
+/* Whether QRT_LAWS_SEED asks for the law of that @name, or for none in particular. */
+bool laws_want(const char *name);
 /* In a cmocka test: runs @law as often as it is to be run. */
 void law_holds(const struct law *law);
 

@@ -6,6 +6,7 @@
 #include <qrt/broadcast.h>
 #include <qrt/chan.h>
 #include <qrt/lab.h>
+#include <qrt/db.h>
 #include <qrt/lane.h>
 #include <qrt/mailbox.h>
 #include <qrt/oneshot.h>
@@ -63,6 +64,7 @@ struct play {
 	struct qrt_stream *a, *b;
 	struct qrt_signals *signals;
 	struct qrt_lane *lane;
+	struct qrt_db *db;
 	_Atomic bool running, release;
 };
 
@@ -1227,6 +1229,105 @@ static enum qrt_err deaf_enter(struct qrt_cx *cx, struct play *play)
 	return qrt_blocking(cx, play->lane, until_released, play);
 }
 
+/* --- the database: jobs on its lanes, in a transaction ------------------------------------------
+ */
+
+static enum qrt_err make_table(struct qrt_db_conn *conn, void *arg)
+{
+	(void)arg;
+	return qrt_db_exec(conn, "CREATE TABLE t (n)");
+}
+
+static enum qrt_err db_prepare(struct qrt_cx *cx, struct play *play)
+{
+	const struct qrt_db_options opts = {.url = "sqlite::memory:"};
+	EXPECT(!qrt_db_open(cx, &opts, &play->db));
+	return qrt_db_write(cx, play->db, make_table, NULL);
+}
+
+/* Statement after statement, until it is let go or interrupted. */
+static enum qrt_err until_let_go(struct qrt_db_conn *conn, struct play *play)
+{
+	enum qrt_err err = QRT_OK;
+	while (!err && !atomic_load(&play->release)) {
+		err = qrt_db_exec(conn, "SELECT count(*) FROM t");
+		atomic_store(&play->running, true);
+	}
+	return err;
+}
+
+static enum qrt_err long_read(struct qrt_db_conn *conn, void *arg)
+{
+	return until_let_go(conn, arg);
+}
+
+static enum qrt_err long_write(struct qrt_db_conn *conn, void *arg)
+{
+	enum qrt_err err = qrt_db_exec(conn, "INSERT INTO t VALUES (1)");
+	return err ? err : until_let_go(conn, arg);
+}
+
+static enum qrt_err db_read_enter(struct qrt_cx *cx, struct play *play)
+{
+	return qrt_db_read(cx, play->db, long_read, play);
+}
+
+static enum qrt_err db_write_enter(struct qrt_cx *cx, struct play *play)
+{
+	return qrt_db_write(cx, play->db, long_write, play);
+}
+
+static enum qrt_err count_rows(struct qrt_db_conn *conn, void *arg)
+{
+	struct play *play = arg;
+	struct qrt_db_stmt *stmt;
+	bool row;
+	enum qrt_err err = qrt_db_prepare(conn, "SELECT count(*) FROM t", &stmt);
+	if (!err) {
+		err = qrt_db_step(stmt, &row);
+		play->value = err ? -1 : (int)qrt_db_int(stmt, 0);
+		qrt_db_finish(&stmt);
+	}
+	return err;
+}
+
+/* The connection works on, and what is stored is what the caller was told. */
+static enum qrt_err db_read_check(struct qrt_cx *cx, struct play *play)
+{
+	EXPECT(!qrt_db_read(cx, play->db, count_rows, play));
+	EXPECT(play->value == 0);
+	return QRT_OK;
+}
+
+static enum qrt_err db_write_check(struct qrt_cx *cx, struct play *play)
+{
+	EXPECT(!qrt_db_read(cx, play->db, count_rows, play));
+	EXPECT(play->value == (play->result ? 0 : 1));
+	return QRT_OK;
+}
+
+static void db_clean(struct qrt_cx *cx, struct play *play)
+{
+	qrt_db_close(cx, &play->db);
+}
+
+static const struct row row_db_write = {.name = "db write, running",
+					.prepare = db_prepare,
+					.enter = db_write_enter,
+					.ready = until_running,
+					.complete = lane_complete,
+					.check = db_write_check,
+					.clean = db_clean,
+					.real_only = true};
+static const struct row row_db_read = {.name = "db read, running",
+				       .prepare = db_prepare,
+				       .enter = db_read_enter,
+				       .ready = until_running,
+				       .complete = lane_complete,
+				       .check = db_read_check,
+				       .clean = db_clean,
+				       .real_only = true,
+				       .next = &row_db_write};
 static const struct row row_lane_deaf = {.name = "lane job, running, deaf",
 					 .prepare = lane_prepare,
 					 .enter = deaf_enter,
@@ -1235,7 +1336,8 @@ static const struct row row_lane_deaf = {.name = "lane job, running, deaf",
 					 .check = lane_check,
 					 .clean = lane_clean,
 					 .deaf = true,
-					 .real_only = true};
+					 .real_only = true,
+					 .next = &row_db_read};
 static const struct row row_lane_hooked = {.name = "lane job, running, with a hook",
 					   .prepare = lane_prepare,
 					   .enter = hooked_enter,
