@@ -1192,7 +1192,9 @@ static enum qrt_err asking_job(struct qrt_job *job, void *arg)
 		sched_yield();
 		err = qrt_job_checkpoint(job);
 	}
-	return err;
+	/* Whoever was asked before they were let go is refused here, however the threads took
+	 * turns. */
+	return err ? err : qrt_job_checkpoint(job);
 }
 
 static enum qrt_err asking_enter(struct qrt_cx *cx, struct play *play)
@@ -1253,7 +1255,8 @@ static enum qrt_err until_let_go(struct qrt_db_conn *conn, struct play *play)
 		err = qrt_db_exec(conn, "SELECT count(*) FROM t");
 		atomic_store(&play->running, true);
 	}
-	return err;
+	/* Whoever was asked before they were let go is refused here, as in asking_job. */
+	return err ? err : qrt_db_exec(conn, "SELECT count(*) FROM t");
 }
 
 static enum qrt_err long_read(struct qrt_db_conn *conn, void *arg)
