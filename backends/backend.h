@@ -81,10 +81,11 @@ struct qrt__driver {
 	/* Whether every step is mixed into the trace hash. */
 	bool traced;
 
-	enum qrt_err (*open)(struct qrt_runtime *rt, uint64_t seed, char *ret_detail);
+	enum qrt_err (*open)(struct qrt_runtime *rt, const struct qrt_runtime_options *opts,
+			     char *ret_detail);
 	/* No socket is open any more; frees everything. */
 	void (*close)(struct qrt_runtime *rt);
-	/* Monotonic ns, never going back. */
+	/* Monotonic ns, never going back. From any thread. */
 	int64_t (*now)(struct qrt_runtime *rt);
 	int64_t (*wall_ms)(struct qrt_runtime *rt);
 	void (*random)(struct qrt_runtime *rt, void *buf, size_t n);
@@ -96,10 +97,29 @@ struct qrt__driver {
 	void (*poll)(struct qrt_runtime *rt, int64_t timeout_ns);
 	/* Ends a poll, now or the next one. From any thread. */
 	void (*wake)(struct qrt_runtime *rt);
-	/* Which of @n ready tasks runs next. NULL: the first. */
-	size_t (*pick)(struct qrt_runtime *rt, size_t n);
+	/*
+	 * The task that runs next, one of rt->ready, left in its list; or NULL: the one whose turn
+	 * it is. NULL: always that one.
+	 */
+	struct qrt_task *(*pick)(struct qrt_runtime *rt);
+	/* One of @n, by the seed. NULL: there is no seed. */
+	size_t (*choose)(struct qrt_runtime *rt, size_t n);
 	/* When a lane job runs, for drivers without threads: ns from now. NULL: real threads. */
 	int64_t (*job_delay)(struct qrt_runtime *rt);
+	/* With job_delay: for how long the job that has just run goes on, ns. */
+	int64_t (*job_spent)(struct qrt_runtime *rt);
+	/* The job that runs has worked for so long. NULL: the clock sees for itself. */
+	void (*job_spend)(struct qrt_runtime *rt, int64_t ns);
+	/* What SQLite calls the disk its files are on; NULL, or NULL returned: the system's. */
+	const char *(*disk)(struct qrt_runtime *rt);
+	/*
+	 * For runtimes that have no thread of their own, but are turned with another one: whether
+	 * this is one, which has been started then. NULL: none is.
+	 */
+	bool (*start)(struct qrt_runtime *rt);
+	/* Lets such a one go on until its loop has ended, or @grace_ns have passed: whether it has.
+	 */
+	bool (*finish)(struct qrt_runtime *rt, int64_t grace_ns);
 
 	/* Descriptor readiness, for net implementations over real fds; NULL in the lab. */
 	enum qrt_err (*watch_open)(struct qrt__watch *watch);
@@ -110,6 +130,9 @@ struct qrt__driver {
 	/* An HTTP server of the driver's own; NULL: the shim's, over streams. */
 	const struct qrt__http_impl *http;
 };
+
+/* @lab observes @rt, which is on a driver of its own. */
+void qrt__lab_observe(struct qrt_lab *lab, struct qrt_runtime *rt);
 
 struct qrt__backend {
 	unsigned abi;

@@ -14,8 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* One transfer in CUT_ONE_IN is cut short. */
-enum { LATENCY_MIN_NS = 10 * 1000, LATENCY_MAX_NS = 500 * 1000, CUT_ONE_IN = 4 };
+/* Unless the faults say otherwise. */
+enum { LATENCY_MIN_NS = 10 * 1000, LATENCY_MAX_NS = 500 * 1000, CUT_RATE = 250 };
+enum { PIPE_BYTES = 64 * 1024 };
 
 struct qrt__lab_chunk {
 	struct qrt__lab_chunk *next;
@@ -24,37 +25,52 @@ struct qrt__lab_chunk {
 	char data[];
 };
 
-int64_t qrt__lab_latency(struct qrt__lab *lab)
+int64_t qrt__lab_latency(struct qrt_lab *lab)
 {
-	return qrt__lab_between(&lab->network, LATENCY_MIN_NS, LATENCY_MAX_NS);
+	int64_t low = lab->faults.latency_min_ns, high = lab->faults.latency_max_ns;
+	if (high == 0) {
+		low = LATENCY_MIN_NS;
+		high = LATENCY_MAX_NS;
+	}
+	return qrt__choose_ns(lab, QRT__CHOOSE_NETWORK, low, high);
 }
 
 /* From 1 to @n. */
-static size_t maybe_short(struct qrt__lab *lab, size_t n)
+static size_t maybe_short(struct qrt_lab *lab, size_t n)
 {
-	if (qrt__lab_below(&lab->network, CUT_ONE_IN) > 0) {
+	unsigned rate = lab->faults.cut ? lab->faults.cut : CUT_RATE;
+	if (qrt__choose(lab, QRT__CHOOSE_NETWORK, 1000) < 1000 - rate) {
 		return n;
 	}
-	return 1 + (size_t)qrt__lab_below(&lab->network, n);
+	return n - qrt__choose(lab, QRT__CHOOSE_NETWORK, (uint32_t)n);
 }
 
 /* --- pipes --------------------------------------------------------------------------------- */
 
-/* When what is sent now arrives: not before what was sent earlier. */
-static int64_t arrival(struct qrt__lab *lab, struct qrt__lab_pipe *pipe)
+static size_t pipe_room(const struct qrt_lab *lab, const struct qrt__lab_pipe *pipe)
+{
+	size_t all = lab->faults.pipe_bytes ? lab->faults.pipe_bytes : PIPE_BYTES;
+	return pipe->inside < all ? all - pipe->inside : 0;
+}
+
+/* When @n bytes that are sent now arrive: not before what was sent earlier, at the line's speed. */
+static int64_t arrival(struct qrt_lab *lab, struct qrt__lab_pipe *pipe, size_t n)
 {
 	int64_t at = lab->now_ns + qrt__lab_latency(lab);
 	if (at < pipe->last_at_ns) {
 		at = pipe->last_at_ns;
+	}
+	if (lab->faults.bytes_per_s > 0) {
+		at += (int64_t)((double)n * (double)QRT_SEC / (double)lab->faults.bytes_per_s);
 	}
 	pipe->last_at_ns = at;
 	return at;
 }
 
 /* Starts the timer for what arrives next, if anything is under way. */
-static void schedule(struct qrt__lab *lab, struct qrt__lab_pipe *pipe)
+static void schedule(struct qrt_lab *lab, struct qrt__lab_pipe *pipe)
 {
-	if (qrt__timer_running(&pipe->timer)) {
+	if (qrt__timer_running(&pipe->timer) || !qrt__list_empty(&pipe->in_held)) {
 		return;
 	}
 	if (pipe->under_way) {
@@ -70,6 +86,14 @@ static void arrived(struct qrt__timer *timer)
 {
 	struct qrt__lab_pipe *pipe = QRT__CONTAINER(timer, struct qrt__lab_pipe, timer);
 	struct qrt__lab_end *reader = QRT__CONTAINER(pipe, struct qrt__lab_end, in);
+	struct qrt_lab *lab = reader->file.lab;
+	if (reader->conn->vanished) {
+		return; /* nothing will */
+	}
+	if (lab->faults.partition) {
+		qrt__list_append(&lab->held, &pipe->in_held);
+		return;
+	}
 	if (pipe->under_way) {
 		pipe->readable += pipe->under_way->len;
 		pipe->under_way = pipe->under_way->next;
@@ -78,14 +102,24 @@ static void arrived(struct qrt__timer *timer)
 	} else {
 		pipe->gone.arrived = true;
 	}
-	schedule(reader->file.lab, pipe);
+	schedule(lab, pipe);
 	qrt__lab_touch(&reader->file);
+}
+
+void qrt__lab_release_held(struct qrt_lab *lab)
+{
+	while (!qrt__list_empty(&lab->held)) {
+		struct qrt__lab_pipe *pipe =
+		    QRT__CONTAINER(qrt__list_pop(&lab->held), struct qrt__lab_pipe, in_held);
+		qrt__timer_start(&lab->events, &pipe->timer, lab->now_ns);
+	}
 }
 
 static void pipe_init(struct qrt__lab_pipe *pipe)
 {
 	pipe->tail = &pipe->first;
 	qrt__timer_init(&pipe->timer, arrived);
+	qrt__list_init(&pipe->in_held);
 }
 
 static void pop(struct qrt__lab_pipe *pipe)
@@ -102,9 +136,10 @@ static void pop(struct qrt__lab_pipe *pipe)
  * Nobody will read it: neither what is inside nor what is on its way. It goes
  * on taking room, for its writer does not know yet.
  */
-static void pipe_stop(struct qrt__lab *lab, struct qrt__lab_pipe *pipe)
+static void pipe_stop(struct qrt_lab *lab, struct qrt__lab_pipe *pipe)
 {
 	qrt__timer_stop(&lab->events, &pipe->timer);
+	qrt__list_remove(&pipe->in_held);
 	pipe->under_way = NULL;
 	while (pipe->first) {
 		pop(pipe);
@@ -140,7 +175,7 @@ static void gather(char *to, size_t n, const struct iovec *iov)
 	}
 }
 
-static enum qrt_err pipe_put(struct qrt__lab *lab, struct qrt__lab_pipe *pipe,
+static enum qrt_err pipe_put(struct qrt_lab *lab, struct qrt__lab_pipe *pipe,
 			     const struct iovec *iov, size_t n)
 {
 	struct qrt__lab_chunk *chunk = malloc(sizeof(*chunk) + n);
@@ -148,7 +183,7 @@ static enum qrt_err pipe_put(struct qrt__lab *lab, struct qrt__lab_pipe *pipe,
 		return QRT_ENOMEM;
 	}
 	chunk->next = NULL;
-	chunk->at_ns = arrival(lab, pipe);
+	chunk->at_ns = arrival(lab, pipe, n);
 	chunk->len = n;
 	chunk->taken = 0;
 	gather(chunk->data, n, iov);
@@ -161,12 +196,12 @@ static enum qrt_err pipe_put(struct qrt__lab *lab, struct qrt__lab_pipe *pipe,
 	return QRT_OK;
 }
 
-static void send_notice(struct qrt__lab *lab, struct qrt__lab_pipe *pipe,
+static void send_notice(struct qrt_lab *lab, struct qrt__lab_pipe *pipe,
 			struct qrt__lab_notice *notice)
 {
 	if (!notice->sent) {
 		notice->sent = true;
-		notice->at_ns = arrival(lab, pipe);
+		notice->at_ns = arrival(lab, pipe, 0);
 		schedule(lab, pipe);
 	}
 }
@@ -182,7 +217,7 @@ static void end_init(struct qrt__lab_conn *conn, unsigned which)
 	pipe_init(&end->in);
 }
 
-struct qrt__lab_conn *qrt__lab_conn_new(struct qrt__lab *lab, qrt__timer_fn *decide)
+struct qrt__lab_conn *qrt__lab_conn_new(struct qrt_lab *lab, qrt__timer_fn *decide)
 {
 	struct qrt__lab_conn *conn = calloc(1, sizeof(*conn));
 	if (!conn) {
@@ -209,7 +244,7 @@ void qrt__lab_conn_established(struct qrt__lab_conn *conn)
 void qrt__lab_end_close(struct qrt__lab_end *end, bool reset)
 {
 	struct qrt__lab_conn *conn = end->conn;
-	struct qrt__lab *lab = conn->lab;
+	struct qrt_lab *lab = conn->lab;
 	QRT_PRE(end->open);
 	end->open = false;
 	pipe_stop(lab, &end->in);
@@ -240,7 +275,8 @@ static unsigned readiness(const struct qrt__lab_file *file)
 	}
 	bool can_read = in->readable > 0 || in->fin.arrived;
 	/* What must fail need not wait. */
-	bool can_write = out->inside < QRT__LAB_PIPE_BYTES || out->fin.sent || in->gone.arrived;
+	bool can_write =
+	    pipe_room(file->lab, out) > 0 || out->fin.sent || in->gone.arrived || in->reset;
 	return (can_read ? QRT__IO_READ : 0u) | (can_write ? QRT__IO_WRITE : 0u);
 }
 
@@ -263,6 +299,33 @@ static enum qrt_err usable(const struct qrt__lab_end *end)
 	QRT_IMPOSSIBLE("no such state of a connection");
 }
 
+/* What has arrived is lost, too; both sides meet ECONNRESET. */
+static void reset_both(struct qrt__lab_conn *conn)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		struct qrt__lab_end *end = &conn->end[i];
+		pipe_stop(conn->lab, &end->in);
+		end->in.reset = true;
+		end->in.fin = (struct qrt__lab_notice){.sent = true, .arrived = true};
+		qrt__lab_touch(&end->file);
+	}
+}
+
+/* The moment at which a connection may break, or its peer fall silent. */
+static void maybe_broken(struct qrt__lab_end *end)
+{
+	struct qrt_lab *lab = end->file.lab;
+	struct qrt__lab_conn *conn = end->conn;
+	if (conn->vanished || end->in.reset) {
+		return;
+	}
+	if (qrt__fault(lab, lab->faults.reset) || qrt__io_point(lab)) {
+		reset_both(conn);
+	} else if (qrt__fault(lab, lab->faults.vanish)) {
+		conn->vanished = true;
+	}
+}
+
 enum qrt_err qrt__lab_end_read(struct qrt__lab_end *end, void *buf, size_t n, size_t *ret_n)
 {
 	struct qrt__lab_pipe *in = &end->in;
@@ -271,6 +334,7 @@ enum qrt_err qrt__lab_end_read(struct qrt__lab_end *end, void *buf, size_t n, si
 	if (err) {
 		return err;
 	}
+	maybe_broken(end);
 	if (in->readable == 0) {
 		enum qrt_err at_end = in->reset ? QRT_ECONNRESET : QRT_EEOF;
 		return in->fin.arrived ? at_end : QRT_EAGAIN;
@@ -290,14 +354,15 @@ enum qrt_err qrt__lab_end_write(struct qrt__lab_end *end, const struct iovec *io
 	if (err) {
 		return err;
 	}
-	if (out->fin.sent || end->in.gone.arrived) {
+	maybe_broken(end);
+	if (out->fin.sent || end->in.gone.arrived || end->in.reset) {
 		return QRT_ECONNRESET;
 	}
 	size_t total = 0;
 	for (size_t i = 0; i < n_iov; i++) {
 		total += iov[i].iov_len;
 	}
-	size_t room = QRT__LAB_PIPE_BYTES - out->inside;
+	size_t room = pipe_room(end->file.lab, out);
 	if (room == 0 && total > 0) {
 		return QRT_EAGAIN;
 	}

@@ -66,14 +66,28 @@ static void print_cycles(struct qrt_runtime *rt)
 	}
 }
 
-void qrt__lab_deadlock(struct qrt__lab *lab)
+static void print_all(struct qrt_lab *lab, const char *what)
 {
-	fprintf(stderr, "qrt: deadlock in the lab: runtime %s, seed %llu, at ", lab->rt->name,
-		(unsigned long long)lab->seed);
+	fprintf(stderr, "qrt: %s, seed %llu, at ", what, (unsigned long long)lab->opts.seed);
 	print_time(lab->now_ns);
-	fprintf(stderr, "\n");
-	print_regions(lab->rt->root);
-	print_cycles(lab->rt);
+	fprintf(stderr, ", after %llu steps\n", (unsigned long long)lab->steps);
+	QRT__LIST_EACH(node, &lab->runtimes) {
+		struct qrt_runtime *rt = QRT__CONTAINER(node, struct qrt__member, in_lab)->rt;
+		fprintf(stderr, "qrt: runtime %s\n", rt->name);
+		print_regions(rt->root);
+		print_cycles(rt);
+	}
+}
+
+void qrt__lab_deadlock(struct qrt_lab *lab)
+{
+	print_all(lab, "deadlock in the lab");
 	qrt__assert_failed("progress", "deadlock in the lab: nothing can happen any more",
 			   QRT_SITE);
+}
+
+void qrt__lab_livelock(struct qrt_lab *lab, const char *why)
+{
+	print_all(lab, "livelock in the lab");
+	qrt__assert_failed("progress", why, QRT_SITE);
 }

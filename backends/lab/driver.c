@@ -1,75 +1,99 @@
 /*
- * The lab driver: a clock that moves only when no task can run, a network and
- * lanes that live on it, and every choice drawn from the seed. Same program,
- * same seed: same execution, step by step.
+ * The lab as the driver of one of its runtimes.
  *
- * A lab runtime that has been started on its own thread takes work from
- * outside (qrt_runtime_call); then, and only then, it waits for real.
+ * A lab of one runtime that has been started on its own thread takes work
+ * from outside (qrt_runtime_call); then, and only then, it waits for real.
  */
+#include "backends/lab/disk.h"
 #include "backends/lab/lab.h"
 
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-/* 2026-01-01T00:00:00Z, where the wall clock of every lab stands at first. */
-#define EPOCH_MS INT64_C(1767225600000)
+#define JOB_MIN_NS INT64_C(1000)
+#define JOB_MAX_NS (2 * QRT_MS)
+enum { JOB_SLOW = 100, RUNTIMES_MAX = 16 };
 
-enum { JOB_MIN_NS = 1000, JOB_MAX_NS = 2 * 1000 * 1000 };
-
-/* The streams differ in where they start; the mixing makes them unrelated. */
-static struct qrt__lab_random stream(uint64_t seed, uint64_t which)
+static enum qrt_err own_lab(const struct qrt_runtime_options *opts, char *ret_detail,
+			    struct qrt_lab **ret_lab)
 {
-	return (struct qrt__lab_random){.state = qrt__lab_mix(qrt__lab_mix(seed) + which)};
+	const struct qrt_lab_options lab = {.seed = opts->seed};
+	return qrt__lab_new(&lab, ret_detail, ret_lab);
 }
 
-static enum qrt_err driver_open(struct qrt_runtime *rt, uint64_t seed, char *ret_detail)
+static void join(struct qrt_lab *lab, struct qrt__member *member)
 {
-	(void)ret_detail;
-	struct qrt__lab *lab = calloc(1, sizeof(*lab));
-	if (!lab) {
-		return QRT_ENOMEM;
+	struct qrt_runtime *rt = member->rt;
+	qrt__list_append(&lab->runtimes, &member->in_lab);
+	lab->n_runtimes++;
+	rt->lab = lab;
+	rt->hash = &lab->hash;
+	rt->lab_index = lab->joined++;
+	rt->turned = lab->n_runtimes > 1;
+	rt->tracing |= QRT__TRACING_HASH;
+	if (lab->n_runtimes == 2) {
+		QRT__CONTAINER(lab->runtimes.next, struct qrt__member, in_lab)->rt->turned = true;
 	}
-	lab->rt = rt;
-	lab->seed = seed;
-	lab->schedule = stream(seed, 1);
-	lab->user = stream(seed, 2);
-	lab->network = stream(seed, 3);
-	lab->lanes = stream(seed, 4);
-	qrt__timers_init(&lab->events);
-	qrt__list_init(&lab->listeners);
-	qrt__list_init(&lab->signal_sets);
-	pthread_mutex_init(&lab->wake_lock, NULL);
-	pthread_cond_init(&lab->wake_cond, NULL);
-	rt->driver_state = lab;
+	if (lab->shared) {
+		qrt__lab_observe(lab, rt);
+	}
+}
+
+static enum qrt_err driver_open(struct qrt_runtime *rt, const struct qrt_runtime_options *opts,
+				char *ret_detail)
+{
+	struct qrt_lab *lab = opts->lab;
+	if (lab && lab->n_runtimes >= RUNTIMES_MAX) {
+		snprintf(ret_detail, QRT__DETAIL_MAX, "a lab of more than %d runtimes",
+			 RUNTIMES_MAX);
+		return QRT_ELIMIT;
+	}
+	enum qrt_err err = lab ? QRT_OK : own_lab(opts, ret_detail, &lab);
+	struct qrt__member *member = err ? NULL : calloc(1, sizeof(*member));
+	if (!member) {
+		if (!err && !opts->lab) {
+			qrt__lab_free(lab);
+		}
+		return err ? err : QRT_ENOMEM;
+	}
+	member->rt = rt;
+	member->lab = lab;
+	pthread_mutex_init(&member->wake_lock, NULL);
+	pthread_cond_init(&member->wake_cond, NULL);
+	rt->driver_state = member;
+	join(lab, member);
 	return QRT_OK;
 }
 
 static void driver_close(struct qrt_runtime *rt)
 {
-	struct qrt__lab *lab = qrt__lab_of(rt);
-	size_t leaked_descriptors = qrt__lab_table_fini(lab);
-	QRT_ASSERT(leaked_descriptors == 0);
-	QRT_ASSERT(lab->conns_live == 0);
-	qrt__timers_fini(&lab->events);
-	pthread_mutex_destroy(&lab->wake_lock);
-	pthread_cond_destroy(&lab->wake_cond);
-	free(lab);
+	struct qrt__member *member = qrt__member_of(rt);
+	struct qrt_lab *lab = member->lab;
+	qrt__list_remove(&member->in_lab);
+	lab->n_runtimes--;
+	if (!lab->shared) {
+		qrt__lab_free(lab);
+	}
+	pthread_mutex_destroy(&member->wake_lock);
+	pthread_cond_destroy(&member->wake_cond);
+	free(member);
 	rt->driver_state = NULL;
 }
 
 static int64_t driver_now(struct qrt_runtime *rt)
 {
-	return qrt__lab_of(rt)->now_ns;
+	const struct qrt_lab *lab = qrt__lab_of(rt);
+	return lab->now_ns + lab->job_ns; /* in a job time passes by what it does */
 }
 
 static int64_t driver_wall_ms(struct qrt_runtime *rt)
 {
-	return EPOCH_MS + qrt__lab_of(rt)->now_ns / QRT_MS;
+	return QRT__LAB_EPOCH_MS + qrt__lab_of(rt)->now_ns / QRT_MS;
 }
 
 static void driver_random(struct qrt_runtime *rt, void *buf, size_t n)
 {
-	struct qrt__lab *lab = qrt__lab_of(rt);
+	struct qrt_lab *lab = qrt__lab_of(rt);
 	unsigned char *at = buf;
 	while (n > 0) {
 		/* Byte by byte, lowest first: the same on every machine. */
@@ -80,75 +104,110 @@ static void driver_random(struct qrt_runtime *rt, void *buf, size_t n)
 	}
 }
 
-static size_t driver_pick(struct qrt_runtime *rt, size_t n)
+static struct qrt_task *driver_pick(struct qrt_runtime *rt)
 {
-	struct qrt__lab *lab = qrt__lab_of(rt);
-	if (lab->seed == 0 || n == 1) {
-		return 0;
+	struct qrt_lab *lab = qrt__lab_of(rt);
+	lab->steps++;
+	if (__builtin_expect(lab->steps > lab->opts.steps_max, 0)) {
+		qrt__lab_livelock(lab, "too many steps");
 	}
-	return (size_t)qrt__lab_below(&lab->schedule, n);
+	return qrt__strategy_task(lab, rt);
+}
+
+static size_t driver_choose(struct qrt_runtime *rt, size_t n)
+{
+	struct qrt_lab *lab = qrt__lab_of(rt);
+	return lab->opts.seed == 0 ? 0 : qrt__choose(lab, QRT__CHOOSE_SELECT, (uint32_t)n);
 }
 
 static int64_t driver_job_delay(struct qrt_runtime *rt)
 {
-	return qrt__lab_between(&qrt__lab_of(rt)->lanes, JOB_MIN_NS, JOB_MAX_NS);
+	struct qrt_lab *lab = qrt__lab_of(rt);
+	int64_t ns = qrt__choose_ns(lab, QRT__CHOOSE_LANE, JOB_MIN_NS, JOB_MAX_NS);
+	return qrt__fault(lab, lab->faults.job_slow) ? ns * JOB_SLOW : ns;
+}
+
+static void driver_job_spend(struct qrt_runtime *rt, int64_t ns)
+{
+	qrt__lab_of(rt)->job_ns += ns;
+}
+
+static int64_t driver_job_spent(struct qrt_runtime *rt)
+{
+	struct qrt_lab *lab = qrt__lab_of(rt);
+	int64_t ns = lab->job_ns;
+	lab->job_ns = 0;
+	return ns;
+}
+
+static const char *driver_disk(struct qrt_runtime *rt)
+{
+	const struct qrt_lab *lab = qrt__lab_of(rt);
+	return lab->vfs ? qrt__disk_vfs_name(lab->vfs) : NULL;
 }
 
 static void driver_wake(struct qrt_runtime *rt)
 {
-	struct qrt__lab *lab = qrt__lab_of(rt);
-	pthread_mutex_lock(&lab->wake_lock);
-	lab->woken = true;
-	pthread_cond_signal(&lab->wake_cond);
-	pthread_mutex_unlock(&lab->wake_lock);
+	struct qrt__member *member = qrt__member_of(rt);
+	pthread_mutex_lock(&member->wake_lock);
+	member->woken = true;
+	pthread_cond_signal(&member->wake_cond);
+	pthread_mutex_unlock(&member->wake_lock);
 }
 
-/* Whether somebody has posted since the last poll; with @wait not before somebody has. */
-static bool take_wake(struct qrt__lab *lab, bool wait)
+/* Not before somebody has posted since the last poll. */
+static void wait_for_wake(struct qrt__member *member)
 {
-	pthread_mutex_lock(&lab->wake_lock);
-	while (wait && !lab->woken) {
-		pthread_cond_wait(&lab->wake_cond, &lab->wake_lock);
+	pthread_mutex_lock(&member->wake_lock);
+	while (!member->woken) {
+		pthread_cond_wait(&member->wake_cond, &member->wake_lock);
 	}
-	bool woken = lab->woken;
-	lab->woken = false;
-	pthread_mutex_unlock(&lab->wake_lock);
-	return woken;
-}
-
-/* Moves the clock to @at_ns and lets the network do what is due by then. */
-static void advance(struct qrt__lab *lab, int64_t at_ns)
-{
-	QRT_ASSERT(at_ns >= lab->now_ns);
-	lab->now_ns = at_ns;
-	qrt__trace(lab->rt, QRT__TRACE_CLOCK, (uint64_t)at_ns, 0);
-	struct qrt__timer *timer;
-	while ((timer = qrt__timers_due(&lab->events, at_ns))) {
-		timer->fire(timer);
-	}
+	member->woken = false;
+	pthread_mutex_unlock(&member->wake_lock);
 }
 
 static void driver_poll(struct qrt_runtime *rt, int64_t timeout_ns)
 {
-	struct qrt__lab *lab = qrt__lab_of(rt);
-	bool woken = take_wake(lab, false);
+	struct qrt__member *member = qrt__member_of(rt);
+	(void)timeout_ns; /* the lab sees for itself */
+	member->going = true;
 	/* Only under qrt_run_main is the end set from the start, and nobody outside to hear. */
-	lab->hosted |= !rt->stopping;
-	if (qrt__lab_deliver(lab) || woken || timeout_ns == 0) {
+	member->hosted |= !rt->stopping && !rt->threadless;
+	if (qrt__world_go(member->lab, member, QRT_NO_DEADLINE)) {
 		return;
 	}
-	int64_t next = qrt__timers_next(&lab->events);
-	if (timeout_ns > 0 && timeout_ns < next - lab->now_ns) {
-		next = lab->now_ns + timeout_ns;
-	}
-	if (next != QRT_NO_DEADLINE) {
-		advance(lab, next);
-		qrt__lab_deliver(lab);
-	} else if (lab->hosted) {
-		take_wake(lab, true);
+	if (member->hosted && !member->lab->shared) {
+		wait_for_wake(member);
 	} else {
-		qrt__lab_deadlock(lab);
+		qrt__lab_deadlock(member->lab);
 	}
+}
+
+static bool driver_start(struct qrt_runtime *rt)
+{
+	struct qrt__member *member = qrt__member_of(rt);
+	if (!member->lab->shared) {
+		return false;
+	}
+	member->going = true;
+	member->ended = false;
+	qrt__loop_enter(rt);
+	return true;
+}
+
+static bool driver_finish(struct qrt_runtime *rt, int64_t grace_ns)
+{
+	struct qrt__member *member = qrt__member_of(rt);
+	struct qrt_lab *lab = member->lab;
+	int64_t until =
+	    grace_ns < QRT_NO_DEADLINE - lab->now_ns ? lab->now_ns + grace_ns : QRT_NO_DEADLINE;
+	while (!member->ended && qrt__world_go(lab, member, until)) {
+		if (!member->ended) {
+			member->ended = !qrt__loop_turn(rt);
+		}
+	}
+	member->going &= !member->ended;
+	return member->ended;
 }
 
 const struct qrt__driver qrt__driver_lab = {
@@ -162,6 +221,12 @@ const struct qrt__driver qrt__driver_lab = {
     .poll = driver_poll,
     .wake = driver_wake,
     .pick = driver_pick,
+    .choose = driver_choose,
     .job_delay = driver_job_delay,
+    .job_spent = driver_job_spent,
+    .job_spend = driver_job_spend,
+    .disk = driver_disk,
+    .start = driver_start,
+    .finish = driver_finish,
     .net = &qrt__net_lab,
 };

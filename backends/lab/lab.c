@@ -1,11 +1,137 @@
 /* The lab for those who test in it: qrt/lab.h. */
-#include <qrt/lab.h>
-
 #include "backends/lab/lab.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define STEPS_MAX UINT64_C(100000000)
+
+static void heal_now(struct qrt__timer *timer)
+{
+	struct qrt_lab *lab = QRT__CONTAINER(timer, struct qrt_lab, heal);
+	lab->healed = true;
+	qrt_lab_heal(lab);
+}
+
+static void init(struct qrt_lab *lab, const struct qrt_lab_options *opts)
+{
+	lab->opts = *opts;
+	if (lab->opts.steps_max == 0) {
+		lab->opts.steps_max = STEPS_MAX;
+	}
+	lab->faults = opts->faults;
+	qrt__list_init(&lab->runtimes);
+	qrt__list_init(&lab->held);
+	qrt__list_init(&lab->listeners);
+	qrt__list_init(&lab->signal_sets);
+	qrt__timers_init(&lab->events);
+	for (unsigned kind = 0; kind < QRT__CHOICE_KINDS; kind++) {
+		lab->stream[kind] = qrt__lab_stream(opts->seed, 1 + kind);
+	}
+	lab->user = qrt__lab_stream(opts->seed, 32);
+	qrt__strategy_init(lab);
+	qrt__timer_init(&lab->heal, heal_now);
+	if (opts->heal_ns > 0) {
+		qrt__timer_start(&lab->events, &lab->heal, opts->heal_ns);
+	}
+}
+
+enum qrt_err qrt__lab_new(const struct qrt_lab_options *opts, char *ret_detail,
+			  struct qrt_lab **ret_lab)
+{
+	struct qrt_lab *lab = calloc(1, sizeof(*lab));
+	if (!lab) {
+		return QRT_ENOMEM;
+	}
+	init(lab, opts);
+	enum qrt_err err = qrt__replay_open(lab, ret_detail);
+	if (!err && opts->disk) {
+		err = qrt__lab_disk_open(lab);
+	}
+	if (err) {
+		qrt__lab_free(lab);
+		return err;
+	}
+	*ret_lab = lab;
+	return QRT_OK;
+}
+
+void qrt__lab_free(struct qrt_lab *lab)
+{
+	size_t leaked_descriptors = qrt__lab_table_fini(lab);
+	QRT_ASSERT(leaked_descriptors == 0);
+	QRT_ASSERT(lab->conns_live == 0);
+	qrt__timer_stop(&lab->events, &lab->heal);
+	qrt__timers_fini(&lab->events);
+	qrt__sweep_fini(lab);
+	qrt__lab_disk_close(lab);
+	qrt__replay_close(lab);
+	free(lab);
+}
+
+static void say_token(void *arg)
+{
+	char token[QRT_LAB_TOKEN_SIZE];
+	qrt_lab_token(arg, token);
+	fprintf(stderr, "qrt: replay token %s\n", token);
+}
+
+void qrt__lab_speaks_last(struct qrt_lab *lab)
+{
+	qrt__last_words(lab ? say_token : NULL, lab);
+}
+
+enum qrt_err qrt_lab_open(const struct qrt_lab_options *opts, char *ret_detail,
+			  struct qrt_lab **ret_lab)
+{
+	char unread[QRT__DETAIL_MAX];
+	char *detail = ret_detail ? ret_detail : unread;
+	enum qrt_err err = qrt__faults_check(&opts->faults, detail);
+	if (!err && (opts->depth > QRT__PCT_DEPTH_MAX || (unsigned)opts->strategy > 2 ||
+		     opts->heal_ns < 0 || opts->quiesce_ns < 0)) {
+		snprintf(detail, QRT__DETAIL_MAX, "lab: strategy %u of depth %u",
+			 (unsigned)opts->strategy, opts->depth);
+		err = QRT_EINVAL;
+	}
+	if (!err) {
+		err = qrt__lab_new(opts, detail, ret_lab);
+	}
+	if (!err) {
+		(*ret_lab)->shared = true;
+		qrt__lab_speaks_last(*ret_lab);
+	}
+	return err;
+}
+
+void qrt_lab_close(struct qrt_lab **lab_ptr)
+{
+	struct qrt_lab *lab = *lab_ptr;
+	if (!lab) {
+		return;
+	}
+	QRT_PRE(lab->n_runtimes == 0);
+	qrt__lab_speaks_last(NULL);
+	qrt__lab_free(lab);
+	*lab_ptr = NULL;
+}
+
+void qrt_lab_stats(const struct qrt_lab *lab, struct qrt_lab_stats *ret_stats)
+{
+	*ret_stats = (struct qrt_lab_stats){.hash = lab->hash,
+					    .steps = lab->steps,
+					    .choices = lab->n_choices,
+					    .faults = lab->n_faults,
+					    .now_ns = lab->now_ns};
+}
 
 bool qrt_in_lab(const struct qrt_cx *cx)
 {
 	return cx->task->rt->driver == &qrt__driver_lab;
+}
+
+struct qrt_lab *qrt_cx_lab(const struct qrt_cx *cx)
+{
+	return cx->task->rt->lab;
 }
 
 static enum qrt_err enter(struct qrt_cx *cx, uint32_t caps)

@@ -74,7 +74,7 @@ static const struct qrt__lab_file_kind listener_kind = {
     .last_close = listener_last_close,
 };
 
-static struct listener *find_listener(const struct qrt__lab *lab, uint16_t port)
+static struct listener *find_listener(const struct qrt_lab *lab, uint16_t port)
 {
 	QRT__LIST_EACH(node, &lab->listeners) {
 		struct listener *listener = QRT__CONTAINER(node, struct listener, in_lab);
@@ -86,7 +86,7 @@ static struct listener *find_listener(const struct qrt__lab *lab, uint16_t port)
 }
 
 /* 0 when every one is taken. */
-static uint16_t free_port(struct qrt__lab *lab)
+static uint16_t free_port(struct qrt_lab *lab)
 {
 	for (int i = PORT_FIRST; i <= PORT_LAST; i++) {
 		uint16_t port = lab->next_port < PORT_FIRST ? PORT_FIRST : lab->next_port;
@@ -101,7 +101,7 @@ static uint16_t free_port(struct qrt__lab *lab)
 static enum qrt_err listen_at(struct qrt_runtime *rt, const char *address, uint16_t port,
 			      int *ret_fd, uint16_t *ret_port, char *ret_detail)
 {
-	struct qrt__lab *lab = qrt__lab_of(rt);
+	struct qrt_lab *lab = qrt__lab_of(rt);
 	if (!is_address(address)) {
 		snprintf(ret_detail, QRT__DETAIL_MAX, "not a numeric address");
 		return QRT_EINVAL;
@@ -132,7 +132,7 @@ static enum qrt_err listen_at(struct qrt_runtime *rt, const char *address, uint1
 
 static enum qrt_err accept_one(struct qrt__socket *socket, int *ret_fd, char *ret_peer)
 {
-	struct qrt__lab *lab = qrt__lab_of(socket->rt);
+	struct qrt_lab *lab = qrt__lab_of(socket->rt);
 	struct qrt__lab_file *file = qrt__lab_fd_file(lab, socket->fd, &listener_kind);
 	if (!file) {
 		return QRT_EINVAL;
@@ -158,20 +158,22 @@ static enum qrt_err accept_one(struct qrt__socket *socket, int *ret_fd, char *re
 static void decide(struct qrt__timer *timer)
 {
 	struct qrt__lab_conn *conn = QRT__CONTAINER(timer, struct qrt__lab_conn, decide);
-	struct qrt__lab *lab = conn->lab;
+	struct qrt_lab *lab = conn->lab;
 	struct listener *listener = find_listener(lab, conn->port);
-	if (listener && listener->queued == ACCEPT_QUEUE && conn->attempts < ATTEMPTS) {
+	bool no_answer = lab->faults.partition || (listener && listener->queued == ACCEPT_QUEUE);
+	if (no_answer && conn->attempts < ATTEMPTS) {
 		qrt__timer_start(&lab->events, timer, lab->now_ns + (QRT_SEC << conn->attempts++));
 		return;
 	}
-	if (listener && listener->queued < ACCEPT_QUEUE) {
+	bool refused = !listener || qrt__fault(lab, lab->faults.refuse) || qrt__io_point(lab);
+	if (!no_answer && !refused) {
 		qrt__lab_conn_established(conn);
 		qrt__list_append(&listener->queue, &conn->in_queue);
 		listener->queued++;
 		qrt__lab_touch(&listener->file);
 	} else {
 		conn->state = QRT__LAB_FAILED;
-		conn->err = listener ? QRT_ETIMEDOUT : QRT_ECONNREFUSED;
+		conn->err = no_answer ? QRT_ETIMEDOUT : QRT_ECONNREFUSED;
 	}
 	qrt__lab_touch(&conn->end[0].file);
 }
@@ -179,7 +181,7 @@ static void decide(struct qrt__timer *timer)
 static enum qrt_err connect_to(struct qrt_runtime *rt, const char *address, uint16_t port,
 			       int *ret_fd)
 {
-	struct qrt__lab *lab = qrt__lab_of(rt);
+	struct qrt_lab *lab = qrt__lab_of(rt);
 	if (!is_address(address)) {
 		return QRT_EINVAL;
 	}
@@ -238,7 +240,7 @@ static enum qrt_err shutdown_socket(struct qrt__socket *socket)
 	return end ? qrt__lab_end_shutdown(end) : QRT_EINVAL;
 }
 
-enum qrt_err qrt__lab_pair(struct qrt__lab *lab, int *ret_a, int *ret_b)
+enum qrt_err qrt__lab_pair(struct qrt_lab *lab, int *ret_a, int *ret_b)
 {
 	struct qrt__lab_conn *conn = qrt__lab_conn_new(lab, decide);
 	if (!conn) {
@@ -340,7 +342,7 @@ static uint64_t signal_bit(int signo)
 
 static enum qrt_err signals_fd(struct qrt_runtime *rt, const int *signos, size_t n, int *ret_fd)
 {
-	struct qrt__lab *lab = qrt__lab_of(rt);
+	struct qrt_lab *lab = qrt__lab_of(rt);
 	uint64_t wanted = 0;
 	for (size_t i = 0; i < n; i++) {
 		if (!is_signal(signos[i])) {
@@ -393,7 +395,7 @@ static void add_pending(struct signal_set *set, int signo)
 	qrt__lab_touch(&set->file);
 }
 
-enum qrt_err qrt__lab_raise(struct qrt__lab *lab, int signo)
+enum qrt_err qrt__lab_raise(struct qrt_lab *lab, int signo)
 {
 	enum qrt_err err = QRT_ENOENT;
 	if (!is_signal(signo)) {

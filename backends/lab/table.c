@@ -17,12 +17,12 @@ static size_t index_of(const struct qrt__lab_descriptor *descriptor)
 	return (size_t)(descriptor->fd - QRT__LAB_FD_FIRST);
 }
 
-static void heat(struct qrt__lab *lab, size_t index)
+static void heat(struct qrt_lab *lab, size_t index)
 {
 	lab->hot[index / WORD] |= UINT64_C(1) << index % WORD;
 }
 
-void qrt__lab_file_init(struct qrt__lab_file *file, struct qrt__lab *lab,
+void qrt__lab_file_init(struct qrt__lab_file *file, struct qrt_lab *lab,
 			const struct qrt__lab_file_kind *kind)
 {
 	file->kind = kind;
@@ -30,7 +30,7 @@ void qrt__lab_file_init(struct qrt__lab_file *file, struct qrt__lab *lab,
 	qrt__list_init(&file->descriptors);
 }
 
-static enum qrt_err grow(struct qrt__lab *lab)
+static enum qrt_err grow(struct qrt_lab *lab)
 {
 	size_t n = lab->n_slots ? lab->n_slots * 2 : WORD;
 	if (n > QRT__LAB_FDS_MAX) {
@@ -56,8 +56,11 @@ static enum qrt_err grow(struct qrt__lab *lab)
 
 enum qrt_err qrt__lab_fd_open(struct qrt__lab_file *file, int *ret_fd)
 {
-	struct qrt__lab *lab = file->lab;
+	struct qrt_lab *lab = file->lab;
 	size_t index = lab->free_from;
+	if ((lab->faults.fds_max && lab->n_fds >= lab->faults.fds_max) || qrt__io_point(lab)) {
+		return QRT_EMFILE;
+	}
 	while (index < lab->n_slots && lab->slot[index]) {
 		index++;
 	}
@@ -74,11 +77,12 @@ enum qrt_err qrt__lab_fd_open(struct qrt__lab_file *file, int *ret_fd)
 	qrt__list_append(&file->descriptors, &descriptor->in_file);
 	lab->slot[index] = descriptor;
 	lab->free_from = index + 1;
+	lab->n_fds++;
 	*ret_fd = descriptor->fd;
 	return QRT_OK;
 }
 
-struct qrt__lab_descriptor *qrt__lab_fd_find(const struct qrt__lab *lab, int fd)
+struct qrt__lab_descriptor *qrt__lab_fd_find(const struct qrt_lab *lab, int fd)
 {
 	if (fd < QRT__LAB_FD_FIRST || (size_t)(fd - QRT__LAB_FD_FIRST) >= lab->n_slots) {
 		return NULL;
@@ -86,7 +90,7 @@ struct qrt__lab_descriptor *qrt__lab_fd_find(const struct qrt__lab *lab, int fd)
 	return lab->slot[fd - QRT__LAB_FD_FIRST];
 }
 
-struct qrt__lab_file *qrt__lab_fd_file(const struct qrt__lab *lab, int fd,
+struct qrt__lab_file *qrt__lab_fd_file(const struct qrt_lab *lab, int fd,
 				       const struct qrt__lab_file_kind *kind)
 {
 	struct qrt__lab_descriptor *descriptor = qrt__lab_fd_find(lab, fd);
@@ -95,10 +99,11 @@ struct qrt__lab_file *qrt__lab_fd_file(const struct qrt__lab *lab, int fd,
 
 static void forget(struct qrt__lab_descriptor *descriptor)
 {
-	struct qrt__lab *lab = descriptor->file->lab;
+	struct qrt_lab *lab = descriptor->file->lab;
 	size_t index = index_of(descriptor);
 	QRT_ASSERT(lab->slot[index] == descriptor);
 	lab->slot[index] = NULL;
+	lab->n_fds--;
 	if (index < lab->free_from) {
 		lab->free_from = index;
 	}
@@ -130,7 +135,7 @@ void qrt__lab_touch(const struct qrt__lab_file *file)
 }
 
 /* Whether there was something to tell; then it is looked at again in the next poll. */
-static bool deliver_one(struct qrt__lab *lab, size_t index)
+static bool deliver_one(struct qrt_lab *lab, size_t index)
 {
 	struct qrt__lab_descriptor *descriptor = lab->slot[index];
 	if (!descriptor || !descriptor->socket || !descriptor->armed) {
@@ -146,7 +151,7 @@ static bool deliver_one(struct qrt__lab *lab, size_t index)
 	return true;
 }
 
-bool qrt__lab_deliver(struct qrt__lab *lab)
+bool qrt__lab_deliver(struct qrt_lab *lab)
 {
 	bool any = false;
 	for (size_t word = 0; word < lab->n_slots / WORD; word++) {
@@ -159,7 +164,7 @@ bool qrt__lab_deliver(struct qrt__lab *lab)
 	return any;
 }
 
-size_t qrt__lab_table_fini(struct qrt__lab *lab)
+size_t qrt__lab_table_fini(struct qrt_lab *lab)
 {
 	size_t leaked = 0;
 	for (size_t i = 0; i < lab->n_slots; i++) {

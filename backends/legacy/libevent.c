@@ -108,9 +108,10 @@ static enum qrt_err fill(struct ev_state *state)
 	return QRT_OK;
 }
 
-static enum qrt_err driver_open(struct qrt_runtime *rt, uint64_t seed, char *ret_detail)
+static enum qrt_err driver_open(struct qrt_runtime *rt, const struct qrt_runtime_options *opts,
+				char *ret_detail)
 {
-	(void)seed;
+	(void)opts;
 	struct ev_state *state = calloc(1, sizeof(*state));
 	if (!state) {
 		return QRT_ENOMEM;

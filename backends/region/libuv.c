@@ -90,9 +90,10 @@ static void close_left_open(const uv_loop_t *loop)
 	}
 }
 
-static enum qrt_err driver_open(struct qrt_runtime *rt, uint64_t seed, char *ret_detail)
+static enum qrt_err driver_open(struct qrt_runtime *rt, const struct qrt_runtime_options *opts,
+				char *ret_detail)
 {
-	(void)seed;
+	(void)opts;
 	struct uv_state *state = calloc(1, sizeof(*state));
 	if (!state) {
 		return QRT_ENOMEM;

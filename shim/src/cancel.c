@@ -70,18 +70,24 @@ struct qrt_cancel_info qrt_cancel_merge(struct qrt_cancel_info a, struct qrt_can
 	return both;
 }
 
-struct qrt_cancel_info qrt__cancel_info(struct qrt_runtime *rt, enum qrt_cancel_kind kind,
-					const char *reason, int64_t cleanup_ns)
+struct qrt_cancel_info qrt__cancel_info_at(enum qrt_cancel_kind kind, const char *reason,
+					   const char *origin, int64_t at_ns, int64_t cleanup_ns)
 {
-	int64_t now = qrt__now(rt);
 	return (struct qrt_cancel_info){
 	    .kind = kind,
 	    .cause = kind,
 	    .reason = reason,
-	    .origin = rt->current ? rt->current->name : "outside",
-	    .at_ns = now,
-	    .cleanup_until_ns = now + (cleanup_ns ? cleanup_ns : kinds[kind].cleanup_ns),
+	    .origin = origin,
+	    .at_ns = at_ns,
+	    .cleanup_until_ns = at_ns + (cleanup_ns ? cleanup_ns : kinds[kind].cleanup_ns),
 	};
+}
+
+struct qrt_cancel_info qrt__cancel_info(struct qrt_runtime *rt, enum qrt_cancel_kind kind,
+					const char *reason, int64_t cleanup_ns)
+{
+	const char *origin = rt->current ? rt->current->name : "outside";
+	return qrt__cancel_info_at(kind, reason, origin, qrt__now(rt), cleanup_ns);
 }
 
 bool qrt__cancel_request(struct qrt__cancel *cancel, const struct qrt_cancel_info *request)

@@ -48,6 +48,9 @@ enum qrt_err qrt_checkpoint(struct qrt_cx *cx)
 	if (__builtin_expect(--cx->meter->polls < 0, 0)) {
 		qrt__budget_spent(cx);
 	}
+	if (__builtin_expect(task->watched, 0)) {
+		task->rt->observer.checkpoint(task->rt->observer.arg, cx);
+	}
 	if (__builtin_expect(task->asked, 0)) {
 		enum qrt_err err = qrt__cancel_refuse(task);
 		if (err) {

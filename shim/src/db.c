@@ -208,6 +208,15 @@ static enum qrt_err open_inside(struct qrt_cx *cx, struct qrt_db *db)
 	return err ? err : qrt_blocking(cx, db->writes, open_all, db);
 }
 
+static void of_runtime(struct qrt_db *db, struct qrt_runtime *rt)
+{
+	db->target.disk = rt->driver->disk ? rt->driver->disk(rt) : NULL;
+	db->writer.rt = rt;
+	for (unsigned i = 0; db->readers && i < db->n_readers; i++) {
+		db->readers[i].rt = rt;
+	}
+}
+
 enum qrt_err qrt_db_open(struct qrt_cx *cx, const struct qrt_db_options *opts,
 			 struct qrt_db **ret_db)
 {
@@ -230,6 +239,7 @@ enum qrt_err qrt_db_open(struct qrt_cx *cx, const struct qrt_db_options *opts,
 		}
 		return qrt_fail(cx, QRT_ENOMEM, "no memory for a database");
 	}
+	of_runtime(db, cx->task->rt);
 	err = open_inside(cx, db);
 	if (!err) {
 		*ret_db = db;

@@ -10,11 +10,16 @@
 #include <string.h>
 #include <time.h>
 
-int64_t qrt__db_clock_ns(void)
+int64_t qrt__db_clock_ns(const struct qrt_db_conn *conn)
 {
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * QRT_SEC + now.tv_nsec;
+	return qrt__now(conn->rt); /* of any thread: a driver's clock is no more than that */
+}
+
+void qrt__db_conn_worked(const struct qrt_db_conn *conn, int64_t ns)
+{
+	if (conn->rt->driver->job_spend) {
+		conn->rt->driver->job_spend(conn->rt, ns);
+	}
 }
 
 /* Drops the front part of a character that the cut has left at the end. */
@@ -63,7 +68,7 @@ enum qrt_err qrt__db_conn_check(struct qrt_db_conn *conn)
 		return conn->job ? conn->stopped : QRT_OK;
 	}
 	conn->stopped = qrt_job_checkpoint(conn->job);
-	if (!conn->stopped && qrt__db_clock_ns() >= conn->deadline_ns) {
+	if (!conn->stopped && qrt__db_clock_ns(conn) >= conn->deadline_ns) {
 		conn->stopped = QRT_ETIMEDOUT;
 	}
 	if (!conn->stopped) {
@@ -88,7 +93,7 @@ static void attach(struct qrt_db_conn *conn, struct qrt_job *job)
 	conn->stop_told = false;
 	conn->detail_err = QRT_OK;
 	conn->detail[0] = '\0';
-	int64_t now = qrt__db_clock_ns();
+	int64_t now = qrt__db_clock_ns(conn);
 	conn->deadline_ns =
 	    conn->statement_ns < INT64_MAX - now ? now + conn->statement_ns : INT64_MAX;
 	if (conn->native) {

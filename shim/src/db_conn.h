@@ -23,6 +23,7 @@ struct qrt__db_stmts {
 };
 
 struct qrt_db_conn {
+	struct qrt_runtime *rt; /* whose clock counts */
 	const struct qrt__db_engine *engine;
 	void *native;	     /* the engine's; NULL: not open */
 	struct qrt_job *job; /* NULL: nothing may stop what runs now */
@@ -66,7 +67,9 @@ bool qrt__db_stmts_finish(struct qrt_db_conn *conn, char *ret_sql, size_t n);
 /* Frees the idle ones; none is in use. */
 void qrt__db_stmts_drop(struct qrt_db_conn *conn);
 
-/* Real monotonic time, also in the lab: it bounds what real processors and locks do. */
-int64_t qrt__db_clock_ns(void);
+/* Monotonic, of the connection's runtime. */
+int64_t qrt__db_clock_ns(const struct qrt_db_conn *conn);
+/* Where time is simulated: @ns of it have passed in the job that runs. */
+void qrt__db_conn_worked(const struct qrt_db_conn *conn, int64_t ns);
 
 #endif

@@ -17,6 +17,7 @@
 
 struct qrt__db_target {
 	const char *path; /* NULL: in memory */
+	const char *disk; /* by the engine's name for it; NULL: the system's */
 	bool create;	  /* create if absent, settle the file's lasting modes */
 	bool read_only;
 	bool synchronous_full;

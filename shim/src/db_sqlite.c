@@ -17,15 +17,18 @@
 #include <sqlite3.h>
 
 #define CHECK_EVERY_OPS 1000 /* measured: costs 0.01 % of the instructions */
-#define BUSY_STEP_MAX_MS 20  /* how late a wait for a lock hears of a cancel */
+/* What so many take where time is simulated: as on a slow machine. */
+#define CHECK_EVERY_NS (100 * INT64_C(1000))
+#define BUSY_STEP_MAX_MS 20 /* how late a wait for a lock hears of a cancel */
 
 struct sqlite_conn {
 	sqlite3 *db;
 	struct qrt_db_conn *conn;
 	int busy_ms;
 	int64_t busy_since_ns;
-	bool own;     /* one of our statements: may begin and end transactions */
-	bool reading; /* the transaction is a read */
+	bool own;	     /* one of our statements: may begin and end transactions */
+	bool reading;	     /* the transaction is a read */
+	bool simulated_disk; /* whose locks no time of ours frees */
 	sqlite3_stmt *begin_read, *begin_write, *commit, *rollback;
 };
 
@@ -108,12 +111,13 @@ static enum qrt_err failed(struct sqlite_conn *self, int code)
 static int on_progress(void *arg)
 {
 	const struct sqlite_conn *self = arg;
+	qrt__db_conn_worked(self->conn, CHECK_EVERY_NS);
 	return qrt__db_conn_check(self->conn) ? 1 : 0;
 }
 
 static bool wait_a_little(struct sqlite_conn *self, int round)
 {
-	int64_t now = qrt__db_clock_ns();
+	int64_t now = qrt__db_clock_ns(self->conn);
 	if (round == 0) {
 		self->busy_since_ns = now;
 	}
@@ -122,7 +126,11 @@ static bool wait_a_little(struct sqlite_conn *self, int round)
 		return false;
 	}
 	int step = round < BUSY_STEP_MAX_MS ? round + 1 : BUSY_STEP_MAX_MS;
-	sqlite3_sleep(left_ms < step ? (int)left_ms : step);
+	step = left_ms < step ? (int)left_ms : step;
+	qrt__db_conn_worked(self->conn, step * QRT_MS);
+	if (!self->simulated_disk) {
+		sqlite3_sleep(step);
+	}
 	return true;
 }
 
@@ -187,7 +195,8 @@ static int open_file(struct sqlite_conn *self, const struct qrt__db_target *targ
 		return SQLITE_NOMEM;
 	}
 	snprintf(path, n, "%s%s", target->path[0] == '/' ? "" : "./", target->path);
-	int code = sqlite3_open_v2(path, &self->db, flags, NULL);
+	self->simulated_disk = target->disk != NULL;
+	int code = sqlite3_open_v2(path, &self->db, flags, target->disk);
 	free(path);
 	return code;
 }

@@ -8,6 +8,7 @@
 
 #include "shim/src/internal.h"
 #include "shim/src/report.h"
+#include "shim/src/token.h"
 
 enum { HOGS = 5, DEADLOCKS = 16 };
 
@@ -252,6 +253,9 @@ static bool begin_region(struct dump *dump, const struct qrt__region *region)
 	qrt__report_text(report, "policy", policies[region->policy]);
 	put_budget(dump, &region->cx, &region->meter, region->priority);
 	put_cancel(dump, &region->cancel);
+	if (region->binding) {
+		qrt__report_text(report, "token", qrt__token_name(region->binding));
+	}
 	if (region->shielded) {
 		qrt__report_flag(report, "shielded");
 	}

@@ -22,6 +22,7 @@
 #include "shim/src/list.h"
 #include "shim/src/pool.h"
 #include "shim/src/timer.h"
+#include "shim/src/trace.h"
 
 /*
  * Clears @n bytes by the C library. gcc's own code for a size it knows is `rep stos`,
@@ -184,11 +185,19 @@ struct qrt_task {
 	struct qrt__meter meter;
 	unsigned priority;
 
-	/* What a checkpoint looks at. */
-	bool asked;	  /* it or its scope has been asked to end, and the engine remembers */
+	/* What a checkpoint looks at; all of it at once, for who has nothing to look at. */
+	union {
+		struct {
+			bool asked;	 /* it or its scope has been asked to end, and the engine
+					    remembers */
+			bool finalizing; /* it runs a finalizer: it may not wait */
+			bool watched;	 /* its checkpoints are the observer's affair */
+			bool unused;
+		};
+		uint32_t attention;
+	};
 	bool forced;	  /* its cleanup budget is spent: it is abandoned at the next checkpoint */
 	bool abandoned;	  /* it was: it did not come to its end by itself */
-	bool finalizing;  /* it runs a finalizer: it may not wait */
 	bool mask_spent;  /* the mask it is in no longer delays a cancel */
 	unsigned masks;	  /* depth; cancel and the cx's deadline do not reach it while > 0 */
 	unsigned commits; /* of these masks, how many must hold whatever happens */
@@ -212,6 +221,7 @@ struct qrt_task {
 	struct qrt__defer *defers;
 	struct qrt__list duties;      /* it holds these: qrt__obligation.in_holder */
 	struct qrt__lineage *lineage; /* under QRT_SUPERVISE, or NULL: supervise.c */
+	uint64_t rank;		      /* the lab's: who goes first */
 	struct qrt_task *look_from;   /* the search's: waitfor.c */
 	uint64_t look;
 	enum qrt_outcome outcome;
@@ -260,6 +270,9 @@ bool qrt__cancel_request(struct qrt__cancel *cancel, const struct qrt_cancel_inf
 /* A request made now by whoever runs, with @cleanup_ns (0: the kind's) for the cleanup. */
 struct qrt_cancel_info qrt__cancel_info(struct qrt_runtime *rt, enum qrt_cancel_kind kind,
 					const char *reason, int64_t cleanup_ns);
+/* The same, made at @at_ns by @origin, static. */
+struct qrt_cancel_info qrt__cancel_info_at(enum qrt_cancel_kind kind, const char *reason,
+					   const char *origin, int64_t at_ns, int64_t cleanup_ns);
 /* Asks @region to end, on behalf of whoever runs. */
 void qrt__cancel_region(struct qrt__region *region, enum qrt_cancel_kind kind, const char *reason);
 void qrt__cancel_task(struct qrt_task *task, enum qrt_cancel_kind kind, const char *reason);
@@ -432,6 +445,7 @@ struct qrt__region {
 	bool shielded; /* opened under a mask: a cancel from above waits for the mask */
 	size_t leaks;
 	struct qrt__supervisor *supervisor; /* under QRT_SUPERVISE */
+	struct qrt__binding *binding;	    /* to a cancel token, or NULL: token.h */
 	struct qrt__defer *defers;
 	struct qrt__chunk *heap;
 	char first_detail[sizeof(((struct qrt_failure *)NULL)->detail)]; /* goes with first_err */
@@ -490,6 +504,14 @@ void qrt__event_wait_masked(struct qrt_cx *cx, struct qrt__event *event);
 
 /* --- runtimes ------------------------------------------------------------------------------ */
 
+/* Somebody who is told of each step of a runtime, on its loop's thread. May not run tasks. */
+struct qrt__observer {
+	void (*step)(void *arg, struct qrt_runtime *rt, const struct qrt__step *step);
+	/* Before each checkpoint of a task, with nothing decided yet; may cancel. NULL: not. */
+	void (*checkpoint)(void *arg, struct qrt_cx *cx);
+	void *arg;
+};
+
 struct qrt_runtime {
 	unsigned magic;
 	const struct qrt__backend *backend;
@@ -514,6 +536,10 @@ struct qrt_runtime {
 	int64_t turn_ns;		/* when this turn began: time enough for "since when" */
 	unsigned tracing;		/* enum qrt__tracing: who wants to hear of each step */
 	struct qrt_trace *trace;	/* what is being recorded, or NULL */
+	struct qrt_lab *lab;		/* it has joined, also one that only observes; or NULL */
+	struct qrt__observer observer;	/* hears of each step while tracing says so */
+	uint64_t *hash;			/* the lab's, of every step */
+	uint64_t lab_index;		/* which of its lab's runtimes; mixed into the hash */
 	int64_t stall_ns;		/* a turn of so long is a stall */
 	struct qrt__watchdog *watchdog; /* NULL: nobody watches */
 	struct qrt__timers timers;
@@ -532,6 +558,8 @@ struct qrt_runtime {
 	pthread_t thread;	 /* to join */
 	const char *loop_thread; /* who runs the loop: qrt__thread_mark of that thread */
 	bool started;
+	bool threadless; /* started, and turned with others of its lab */
+	bool turned;	 /* one task a turn, as others of its lab have their turns in between */
 	pthread_mutex_t state_lock; /* of what follows */
 	pthread_cond_t state_changed;
 	bool loop_ended;
@@ -549,7 +577,7 @@ struct qrt_runtime {
 	_Atomic uint64_t ready_seen;	     /* tasks ready when the last turn came to them */
 	_Atomic uint64_t lag_ns, lag_max_ns; /* how long turns took: the last, the longest */
 	_Atomic uint64_t stalls;	     /* its writer is the watchdog's thread */
-	_Atomic uint64_t trace_hash;
+	_Atomic uint64_t trace_hash;	     /* of its lab, when it has joined one */
 };
 
 /* Counters have one writer, the loop's thread: a plain add is enough. */
@@ -572,9 +600,8 @@ static inline enum qrt_err qrt__suspending(struct qrt_cx *cx)
 {
 	const struct qrt_task *task = cx->task;
 	/* The common case without a call: it runs here, nobody has asked, nothing bounds it. */
-	bool plain = qrt__on_thread_of(task->rt) && task->rt->current == task &&
-		     !task->finalizing && !task->asked && cx->deadline_ns == QRT_NO_DEADLINE &&
-		     cx->meter->polls > 0;
+	bool plain = qrt__on_thread_of(task->rt) && task->rt->current == task && !task->attention &&
+		     cx->deadline_ns == QRT_NO_DEADLINE && cx->meter->polls > 0;
 	if (__builtin_expect(!plain, 0)) {
 		return qrt__suspending_slowly(cx);
 	}
@@ -589,6 +616,10 @@ static inline int64_t qrt__now(struct qrt_runtime *rt)
 
 /* Runs the loop until the root region has no task left and rt->stopping. */
 void qrt__loop_run(struct qrt_runtime *rt);
+/* Makes the calling thread the one that turns @rt. */
+void qrt__loop_enter(struct qrt_runtime *rt);
+/* One turn of the loop, without a poll; false: the loop has ended. */
+bool qrt__loop_turn(struct qrt_runtime *rt);
 /* Gives up the processor of the current task; comes back when it is resumed. */
 void qrt__switch_away(struct qrt_runtime *rt, struct qrt_task *from, bool last);
 void qrt__make_ready(struct qrt_task *task, unsigned lane);
@@ -599,30 +630,35 @@ void qrt__overflow_watch(struct qrt_runtime *rt);
 void qrt__overflow_unwatch(void);
 /* Runs fn(arg) on the loop's own, deep stack; the task waits. Not a checkpoint. */
 void qrt__on_loop(struct qrt_cx *cx, void (*fn)(void *arg), void *arg);
+#define QRT__TRACE_STEPS(X)                                                                        \
+	X(RUN)                                                                                     \
+	X(PARK)                                                                                    \
+	X(UNPARK)                                                                                  \
+	X(SPAWN)                                                                                   \
+	X(END)                                                                                     \
+	X(OPEN)                                                                                    \
+	X(CLOSE)                                                                                   \
+	X(CANCEL)                                                                                  \
+	X(CLOCK)                                                                                   \
+	X(IO)                                                                                      \
+	X(FORCE)                                                                                   \
+	X(LEAK)                                                                                    \
+	X(GRANT)                                                                                   \
+	X(CANCEL_TASK)                                                                             \
+	X(UNHASHED) /* from here on: for recordings and observers only */                          \
+	X(STARTED)                                                                                 \
+	X(YIELD)                                                                                   \
+	X(STALL)                                                                                   \
+	X(STUCK)  /* its cleanup ended in a wait: which, and who holds it */                       \
+	X(DENIED) /* a capability is missing */
 enum qrt__trace_step {
-	QRT__TRACE_RUN = 1,
-	QRT__TRACE_PARK,
-	QRT__TRACE_UNPARK,
-	QRT__TRACE_SPAWN,
-	QRT__TRACE_END,
-	QRT__TRACE_OPEN,
-	QRT__TRACE_CLOSE,
-	QRT__TRACE_CANCEL,
-	QRT__TRACE_CLOCK,
-	QRT__TRACE_IO,
-	QRT__TRACE_FORCE,
-	QRT__TRACE_LEAK,
-	QRT__TRACE_GRANT,
-	QRT__TRACE_CANCEL_TASK,
-	QRT__TRACE_UNHASHED, /* from here on: for recordings only */
-	QRT__TRACE_STARTED = QRT__TRACE_UNHASHED,
-	QRT__TRACE_YIELD,
-	QRT__TRACE_STALL,
-	QRT__TRACE_STUCK,  /* its cleanup ended in a wait: which, and who holds it */
-	QRT__TRACE_DENIED, /* a capability is missing */
+	QRT__TRACE_NOTHING,
+#define QRT__TRACE_ENUM(name) QRT__TRACE_##name,
+	QRT__TRACE_STEPS(QRT__TRACE_ENUM)
+#undef QRT__TRACE_ENUM
 };
 /* Who hears of steps; 0: nobody, as ever but in the lab and while a recording runs. */
-enum qrt__tracing { QRT__TRACING_HASH = 1, QRT__TRACING_RING = 2 };
+enum qrt__tracing { QRT__TRACING_HASH = 1, QRT__TRACING_RING = 2, QRT__TRACING_OBSERVER = 4 };
 void qrt__trace_step(struct qrt_runtime *rt, unsigned what, uint64_t a, uint64_t b,
 		     const char *name, const char *site);
 /*
@@ -640,6 +676,8 @@ static inline void qrt__trace(struct qrt_runtime *rt, unsigned what, uint64_t a,
 {
 	qrt__trace_named(rt, what, a, b, NULL, NULL);
 }
+/* The name of a step, as in "RUN". */
+const char *qrt__trace_what(unsigned what);
 /* Throws away what is being recorded. */
 void qrt__trace_ended(struct qrt_runtime *rt);
 
@@ -755,6 +793,8 @@ enum qrt_err qrt__call(struct qrt_cx *cx, const struct qrt__call_options *opts, 
 
 /* --- errors -------------------------------------------------------------------------------- */
 
+/* @say(@arg) comes after the text of a failed assertion on this thread; NULL: no more. */
+void qrt__last_words(void (*say)(void *arg), void *arg);
 /* The one conversion of errno values. */
 enum qrt_err qrt__err_from_errno(int error);
 

@@ -11,6 +11,7 @@
  * What a cancel reaches is the engine's promise, not this file's.
  */
 #include "shim/src/internal.h"
+#include "shim/src/token.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -79,6 +80,9 @@ static struct qrt__region *region_new(struct qrt_runtime *rt, const char *name)
 
 static void region_free(struct qrt__region *region)
 {
+	if (region->binding) {
+		qrt__token_unbind(region);
+	}
 	while (region->heap) {
 		struct qrt__chunk *chunk = region->heap;
 		region->heap = chunk->next;

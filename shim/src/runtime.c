@@ -35,7 +35,7 @@ static struct qrt_runtime *runtime_new(const struct qrt_runtime_options *opts,
 	rt->backend = backend;
 	rt->engine = backend->engine;
 	rt->driver = backend->driver;
-	rt->tracing = rt->driver->traced ? QRT__TRACING_HASH : 0;
+	rt->lab = opts->lab;
 	rt->stall_ns = opts->stall_ns ? opts->stall_ns : STALL_DEFAULT;
 	snprintf(rt->name, sizeof(rt->name), "%s", opts->name ? opts->name : backend->name);
 	rt->tasks_max = opts->tasks_max ? opts->tasks_max : TASKS_DEFAULT;
@@ -115,7 +115,10 @@ enum qrt_err qrt_runtime_open(const struct qrt_runtime_options *opts, char *ret_
 		err = qrt__fiber_open_thread(&rt->loop);
 	}
 	if (!err) {
-		err = rt->driver->open(rt, opts->seed, detail);
+		err = rt->driver->open(rt, opts, detail);
+	}
+	if (!err && opts->lab && !rt->driver->traced) {
+		qrt__lab_observe(opts->lab, rt);
 	}
 	if (!err) {
 		err = open_rest(rt, opts);
@@ -209,6 +212,11 @@ enum qrt_err qrt_runtime_start(struct qrt_runtime *rt)
 		return QRT_ESTATE;
 	}
 	rt->stopping = false;
+	if (rt->driver->start && rt->driver->start(rt)) {
+		rt->started = true;
+		rt->threadless = true;
+		return QRT_OK;
+	}
 	enum qrt_err err = qrt__thread_start(&rt->thread, thread_main, rt, rt->name);
 	if (!err) {
 		rt->started = true;
@@ -223,18 +231,9 @@ static void stop_loop(struct qrt_runtime *rt, struct qrt__post *post)
 	qrt__cancel_region(rt->root, QRT_CANCEL_SHUTDOWN, "shutdown");
 }
 
-enum qrt_err qrt_shutdown(struct qrt_runtime *rt, int64_t grace_ns)
+/* Whether its thread has ended within @grace_ns, and been joined. */
+static bool join_thread(struct qrt_runtime *rt, int64_t grace_ns)
 {
-	if (!rt->started) {
-		return QRT_ESTATE;
-	}
-	struct qrt__post *stop = calloc(1, sizeof(*stop));
-	if (!stop) {
-		return QRT_ENOMEM;
-	}
-	if (!qrt__post(rt, stop, stop_loop)) {
-		free(stop);
-	}
 	struct timespec until;
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += grace_ns / QRT_SEC;
@@ -250,11 +249,30 @@ enum qrt_err qrt_shutdown(struct qrt_runtime *rt, int64_t grace_ns)
 	}
 	bool ended = rt->loop_ended;
 	pthread_mutex_unlock(&rt->state_lock);
+	if (ended) {
+		pthread_join(rt->thread, NULL);
+	}
+	return ended;
+}
+
+enum qrt_err qrt_shutdown(struct qrt_runtime *rt, int64_t grace_ns)
+{
+	if (!rt->started) {
+		return QRT_ESTATE;
+	}
+	struct qrt__post *stop = calloc(1, sizeof(*stop));
+	if (!stop) {
+		return QRT_ENOMEM;
+	}
+	if (!qrt__post(rt, stop, stop_loop)) {
+		free(stop);
+	}
+	bool ended = rt->threadless ? rt->driver->finish(rt, grace_ns) : join_thread(rt, grace_ns);
 	if (!ended) {
 		return QRT_ETIMEDOUT;
 	}
-	pthread_join(rt->thread, NULL);
 	rt->started = false;
+	rt->threadless = false;
 	rt->loop_ended = false;
 	return QRT_OK;
 }

@@ -42,26 +42,13 @@ static unsigned next_lane(struct qrt_runtime *rt)
 	return rt->last_later;
 }
 
-/* The @skip-th ready task of all lanes: for drivers that choose. */
-static struct qrt__list *nth_ready(struct qrt_runtime *rt, size_t skip)
-{
-	for (unsigned lane = 0; lane < QRT__LANES; lane++) {
-		QRT__LIST_EACH(node, &rt->ready[lane]) {
-			if (skip-- == 0) {
-				return node;
-			}
-		}
-	}
-	QRT_IMPOSSIBLE("fewer ready tasks than counted");
-}
-
 static struct qrt_task *take_ready(struct qrt_runtime *rt)
 {
-	/* A driver that chooses the first leaves it to the lanes, which let none starve. */
-	size_t skip = rt->driver->pick ? rt->driver->pick(rt, rt->n_ready) : 0;
-	struct qrt__list *node = skip ? nth_ready(rt, skip) : rt->ready[next_lane(rt)].next;
-	struct qrt_task *task = QRT__CONTAINER(node, struct qrt_task, in_ready);
-	qrt__list_remove(node);
+	struct qrt_task *task = rt->driver->pick ? rt->driver->pick(rt) : NULL;
+	if (!task) {
+		task = QRT__CONTAINER(rt->ready[next_lane(rt)].next, struct qrt_task, in_ready);
+	}
+	qrt__list_remove(&task->in_ready);
 	if (qrt__list_empty(&rt->ready[task->lane])) {
 		rt->ready_lanes &= ~(1u << task->lane);
 	}
@@ -135,7 +122,7 @@ static void run_one(struct qrt_runtime *rt, struct qrt_task *task)
 
 static void run_tasks(struct qrt_runtime *rt)
 {
-	rt->batch_left = BATCH;
+	rt->batch_left = rt->turned ? 1 : BATCH;
 	while (rt->n_ready > 0 && rt->batch_left > 0) {
 		rt->batch_left--;
 		struct qrt_task *task = take_ready(rt);
@@ -159,7 +146,7 @@ static void run_batch(struct qrt_runtime *rt)
 	unsigned batches = 0;
 	do {
 		run_tasks(rt);
-		if (rt->n_ready == 0 || ++batches == BATCHES ||
+		if (rt->n_ready == 0 || ++batches == BATCHES || rt->turned ||
 		    atomic_load_explicit(&rt->inbox_nonempty, memory_order_relaxed)) {
 			break;
 		}
@@ -265,25 +252,34 @@ static void end_turn(struct qrt_runtime *rt, int64_t now)
 	atomic_store_explicit(&rt->busy_since_ns, 0, memory_order_relaxed);
 }
 
-void qrt__loop_run(struct qrt_runtime *rt)
+bool qrt__loop_turn(struct qrt_runtime *rt)
+{
+	begin_turn(rt);
+	run_posts(rt);
+	fire_timers(rt);
+	atomic_store_explicit(&rt->ready_seen, rt->n_ready, memory_order_relaxed);
+	run_batch(rt);
+	QRT__COUNT(rt->turns, 1);
+	if (may_end(rt)) {
+		atomic_store_explicit(&rt->busy_since_ns, 0, memory_order_relaxed);
+		return false;
+	}
+	end_turn(rt, qrt__now(rt));
+	return true;
+}
+
+void qrt__loop_enter(struct qrt_runtime *rt)
 {
 	rt->loop_thread = &qrt__thread_mark;
 	qrt__fiber_enter_thread(&rt->loop);
+}
+
+void qrt__loop_run(struct qrt_runtime *rt)
+{
+	qrt__loop_enter(rt);
 	qrt__overflow_watch(rt);
-	for (;;) {
-		begin_turn(rt);
-		run_posts(rt);
-		fire_timers(rt);
-		atomic_store_explicit(&rt->ready_seen, rt->n_ready, memory_order_relaxed);
-		run_batch(rt);
-		QRT__COUNT(rt->turns, 1);
-		if (may_end(rt)) {
-			break;
-		}
-		int64_t now = qrt__now(rt);
-		end_turn(rt, now);
-		rt->driver->poll(rt, poll_timeout(rt, now));
+	while (qrt__loop_turn(rt)) {
+		rt->driver->poll(rt, poll_timeout(rt, qrt__now(rt)));
 	}
-	atomic_store_explicit(&rt->busy_since_ns, 0, memory_order_relaxed);
 	qrt__overflow_unwatch();
 }

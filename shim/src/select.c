@@ -6,8 +6,8 @@
 /* Not for secrets, only for turns; the lab draws its own from the seed. */
 static size_t any_of(struct qrt_runtime *rt, size_t n)
 {
-	if (rt->driver->pick) {
-		return rt->driver->pick(rt, n);
+	if (rt->driver->choose) {
+		return rt->driver->choose(rt, n);
 	}
 	uint64_t x = rt->select_state ? rt->select_state : UINT64_C(0x9e3779b97f4a7c15);
 	x ^= x << 13;

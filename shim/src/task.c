@@ -183,6 +183,7 @@ enum qrt_err qrt__task_start(struct qrt__region *region, const struct qrt__spawn
 	task->rt = rt;
 	task->id = ++rt->next_task_id;
 	task->spawned_ns = rt->turn_ns;
+	task->watched = rt->observer.checkpoint != NULL;
 	qrt__list_init(&task->duties);
 	enter_region(task, region, spawn);
 	QRT__COUNT(rt->tasks_spawned, 1);

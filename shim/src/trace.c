@@ -6,32 +6,44 @@
 
 #include "shim/src/internal.h"
 
+const char *qrt__trace_what(unsigned what)
+{
+	static const char *const names[] = {"?",
+#define STEP_NAME(name) #name,
+					    QRT__TRACE_STEPS(STEP_NAME)
+#undef STEP_NAME
+	};
+	return what < sizeof(names) / sizeof(names[0]) ? names[what] : "?";
+}
+
+/* Into the lab's hash: the order of steps counts, and which runtime made them. */
 static void mix(struct qrt_runtime *rt, unsigned what, uint64_t a, uint64_t b)
 {
 	/* Multiply-xorshift mixing of three words; any change of order changes the hash. */
-	uint64_t h = atomic_load_explicit(&rt->trace_hash, memory_order_relaxed);
-	const uint64_t words[] = {what, a, b};
+	uint64_t h = *rt->hash;
+	const uint64_t words[] = {what + (rt->lab_index << 8), a, b};
 	for (size_t i = 0; i < 3; i++) {
 		h = (h ^ words[i]) * UINT64_C(0x9e3779b97f4a7c15);
 		h ^= h >> 29;
 	}
+	*rt->hash = h;
 	atomic_store_explicit(&rt->trace_hash, h, memory_order_relaxed);
 }
 
 void qrt__trace_step(struct qrt_runtime *rt, unsigned what, uint64_t a, uint64_t b,
 		     const char *name, const char *site)
 {
+	const struct qrt__step step = {
+	    .at_ns = qrt__now(rt), .a = a, .b = b, .name = name, .site = site, .what = what};
 	if ((rt->tracing & QRT__TRACING_HASH) && what < QRT__TRACE_UNHASHED) {
 		mix(rt, what, a, b);
 	}
 	if (rt->tracing & QRT__TRACING_RING) {
 		struct qrt_trace *trace = rt->trace;
-		trace->step[trace->n++ % trace->size] = (struct qrt__step){.at_ns = qrt__now(rt),
-									   .a = a,
-									   .b = b,
-									   .name = name,
-									   .site = site,
-									   .what = what};
+		trace->step[trace->n++ % trace->size] = step;
+	}
+	if (rt->tracing & QRT__TRACING_OBSERVER) {
+		rt->observer.step(rt->observer.arg, rt, &step);
 	}
 }
 

@@ -53,7 +53,7 @@ struct qrt_cancel_info {
 	enum qrt_cancel_kind cause; /* the kind at the top, where kind is "parent" */
 	unsigned levels;	    /* how many regions above it was asked; 0: of this very one */
 	const char *reason;	    /* static */
-	const char *origin;	    /* who asked: a task's name, "outside"; static */
+	const char *origin;	    /* who asked: a task's name, a token's, "outside"; static */
 	int64_t at_ns;
 	int64_t cleanup_until_ns; /* then the task is forced */
 };
@@ -104,6 +104,69 @@ QRT_API void qrt_mask_end(struct qrt_cx *cx, struct qrt_mask *mask);
  */
 QRT_API enum qrt_err qrt_commit_begin(struct qrt_cx *cx, struct qrt_mask *ret_mask) QRT_MUST_USE;
 QRT_API void qrt_commit_end(struct qrt_cx *cx, struct qrt_mask *mask);
+
+/* --- tokens --------------------------------------------------------------------------------- */
+
+/*
+ * A cancel for whoever has no region at hand: another thread, another runtime, a library's own
+ * callback. Regions are bound to a token by qrt_region_bind (qrt/region.h), any number of them, of
+ * any runtimes; a request cancels each of them on its own loop. A request is remembered: a region
+ * that is bound later is cancelled at once. What a cancel reaches is the backend's promise.
+ *
+ * A token below another is asked when that one is, as a region is by the one above it; never the
+ * other way round. All of this is for any thread, also one that is no runtime's; nothing suspends.
+ */
+struct qrt_cancel;
+
+#define QRT_CANCEL_DEPTH_MAX 32
+
+struct qrt_cancel_options {
+	const char *name; /* static, the origin of its requests; NULL: "token" */
+	/*
+	 * Then a region that is bound to it, or below it, asks it with QRT_CANCEL_DEADLINE, as soon
+	 * as that region's loop comes to it; without any nobody does. On the clock of these
+	 * runtimes (qrt_deadline_in). 0: none. Met with the parent's.
+	 */
+	int64_t deadline_ns;
+	/*
+	 * The cleanup of what is bound, counted on its loop from the request's arrival; the
+	 * region's own holds too when that is tighter. 0: the region's own, else that of the
+	 * request's kind. Met with the parent's.
+	 */
+	int64_t cleanup_ns;
+};
+
+/*
+ * A token below @parent (NULL: of its own), with one reference, the caller's. One whose parent has
+ * been asked is asked from the start. @opts (NULL: all zero) is copied; the caller refers to
+ * @parent meanwhile. Errors: ENOMEM, ELIMIT (QRT_CANCEL_DEPTH_MAX tokens below each other), EINVAL
+ * (a time below 0).
+ */
+QRT_API enum qrt_err qrt_cancel_create(struct qrt_cancel *parent,
+				       const struct qrt_cancel_options *opts,
+				       struct qrt_cancel **ret_cancel) QRT_MUST_USE;
+/* One more reference, for another thread or owner; only by who has one. Returns @cancel. */
+QRT_API struct qrt_cancel *qrt_cancel_ref(struct qrt_cancel *cancel);
+/*
+ * Lets go of a reference and sets *@cancel to NULL; NULL-safe. Asks nobody to end. The token stays
+ * as long as another reference, a token below it, or a region bound to it does.
+ */
+QRT_API void qrt_cancel_unref(struct qrt_cancel **cancel);
+
+/*
+ * Asks everything that is bound to @cancel or to a token below it to end. @reason is static text.
+ * A later request only strengthens, as everywhere. What is bound on the calling loop's own thread
+ * has been asked when this returns; elsewhere soon, in the order of that loop's work. Runs none of
+ * their code here, but for the interrupt hooks of lane jobs on this very loop.
+ */
+QRT_API void qrt_cancel_request(struct qrt_cancel *cancel, enum qrt_cancel_kind kind,
+				const char *reason);
+/*
+ * Whether @cancel has been asked, and how (@ret_info may be NULL, and is untouched without a
+ * request). Its times are CLOCK_MONOTONIC's, also for a lab's; a bound region's own info has the
+ * times of its loop. A deadline that has passed counts once a bound region has noticed it.
+ */
+QRT_API bool qrt_cancel_info_of(struct qrt_cancel *cancel, struct qrt_cancel_info *ret_info);
 
 #ifdef __cplusplus
 }

@@ -120,6 +120,16 @@ QRT_API enum qrt_err qrt_spawn_with(struct qrt_region *region, const struct qrt_
 QRT_API void qrt_region_cancel(struct qrt_region *region, enum qrt_cancel_kind kind,
 			       const char *reason);
 
+/*
+ * A request on @cancel, on whatever thread, from now on cancels @region, until it is closed; one
+ * that has been made before does so at once. The region refers to the token, the caller need not
+ * any more. On the region's thread only; does not suspend. Errors: ESTALE, ETHREAD, ECLOSED (no
+ * longer open), EBUSY (bound already: bind one opened within), EINVAL (not one that was opened),
+ * ENOMEM. Sets no detail.
+ */
+QRT_API enum qrt_err qrt_region_bind(struct qrt_region *region,
+				     struct qrt_cancel *cancel) QRT_MUST_USE;
+
 /* Tasks of @region and below it that have not ended; 0 for a stale handle. */
 QRT_API size_t qrt_region_live(const struct qrt_region *region);
 

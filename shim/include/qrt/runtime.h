@@ -13,6 +13,7 @@ extern "C" {
 #endif
 
 struct qrt_runtime;
+struct qrt_lab;
 
 /* What a backend promises, as data: the table is the contract. */
 struct qrt_promise {
@@ -37,7 +38,8 @@ struct qrt_stall {
 struct qrt_runtime_options {
 	const char *backend; /* "legacy", "region", "lab", "lab-legacy" */
 	const char *name;    /* for dumps and threads; NULL: the backend's */
-	uint64_t seed;	     /* lab only */
+	uint64_t seed;	     /* lab only; not with a lab, which has its own */
+	struct qrt_lab *lab; /* qrt/lab.h: it joins that one; NULL: a lab runtime has its own */
 	size_t stack_bytes;  /* of a task; 0: the default */
 	size_t tasks_max;    /* 0: the default, 1,000,000 */
 	/*

@@ -1,0 +1,100 @@
+/*
+ * Whose turn it is, and the clock. One runtime of the lab is run by its host
+ * (qrt_run_main); in its poll all others have their turns, chosen by the
+ * seed, until it has something to do itself. The clock moves only when none
+ * has. Turns of others are plain calls on the host's stack: a runtime's own
+ * context is only where its tasks come back to.
+ */
+#include "backends/lab/lab.h"
+
+enum { RUNTIMES_MAX = 16 };
+
+static bool due(struct qrt_lab *lab, struct qrt_runtime *rt)
+{
+	return qrt__timers_next(&rt->timers) <= lab->now_ns;
+}
+
+/* Whether a turn of it would do anything. */
+static bool can_go_on(struct qrt_lab *lab, struct qrt__member *member)
+{
+	struct qrt_runtime *rt = member->rt;
+	return member->going && !member->ended &&
+	       (rt->n_ready > 0 ||
+		atomic_load_explicit(&rt->inbox_nonempty, memory_order_relaxed) || due(lab, rt));
+}
+
+static struct qrt__member *next_member(struct qrt_lab *lab)
+{
+	struct qrt__member *can[RUNTIMES_MAX];
+	uint32_t n = 0;
+	QRT__LIST_EACH(node, &lab->runtimes) {
+		struct qrt__member *member = QRT__CONTAINER(node, struct qrt__member, in_lab);
+		if (n < RUNTIMES_MAX && can_go_on(lab, member)) {
+			can[n++] = member;
+		}
+	}
+	return n > 0 ? qrt__strategy_runtime(lab, can, n) : NULL;
+}
+
+static int64_t next_event(struct qrt_lab *lab)
+{
+	int64_t next = qrt__timers_next(&lab->events);
+	QRT__LIST_EACH(node, &lab->runtimes) {
+		struct qrt__member *member = QRT__CONTAINER(node, struct qrt__member, in_lab);
+		int64_t own = member->going && !member->ended
+				  ? qrt__timers_next(&member->rt->timers)
+				  : QRT_NO_DEADLINE;
+		next = own < next ? own : next;
+	}
+	return next;
+}
+
+/* Whether somebody still has something to do after it has healed. */
+static void check_liveness(struct qrt_lab *lab, int64_t at_ns)
+{
+	if (lab->healed && lab->opts.quiesce_ns > 0 &&
+	    at_ns - lab->opts.heal_ns > lab->opts.quiesce_ns) {
+		qrt__lab_livelock(lab, "it has not come to an end after all has healed");
+	}
+}
+
+/* Moves the clock to @at_ns and lets the network do what is due by then. */
+static void advance(struct qrt_lab *lab, int64_t at_ns)
+{
+	QRT_ASSERT(at_ns >= lab->now_ns);
+	check_liveness(lab, at_ns);
+	lab->now_ns = at_ns;
+	struct qrt__member *first = QRT__CONTAINER(lab->runtimes.next, struct qrt__member, in_lab);
+	qrt__trace(first->rt, QRT__TRACE_CLOCK, (uint64_t)at_ns, 0);
+	struct qrt__timer *timer;
+	while ((timer = qrt__timers_due(&lab->events, at_ns))) {
+		timer->fire(timer);
+	}
+}
+
+bool qrt__world_go(struct qrt_lab *lab, struct qrt__member *self, int64_t until_ns)
+{
+	for (;;) {
+		qrt__lab_deliver(lab);
+		struct qrt__member *member = next_member(lab);
+		if (member == self || self->ended) {
+			return true;
+		}
+		if (member) {
+			member->ended = !qrt__loop_turn(member->rt);
+			if (member->ended && member == self) {
+				return true;
+			}
+			continue;
+		}
+		int64_t next = next_event(lab);
+		bool within = next <= until_ns;
+		if (next == QRT_NO_DEADLINE && until_ns == QRT_NO_DEADLINE) {
+			return false;
+		}
+		advance(lab, within ? next : until_ns);
+		if (!within) {
+			return false;
+		}
+	}
+}
