@@ -68,6 +68,12 @@ static inline enum qrt_err qrt__await_one(struct qrt_cx *cx, struct qrt_case *ar
 /* Ends the wait of @arm's set with it; its siblings leave their lines. Once per enqueue. */
 void qrt__grant(struct qrt_case *arm, enum qrt_err result);
 
+/* The object of an arm in a line, or granted by one that is kept for those it counts. */
+static inline void *qrt__arm_object(const struct qrt_case *arm)
+{
+	return (void *)((uintptr_t)arm->object_ & ~(uintptr_t)(QRT__SLOT_ALIGN - 1));
+}
+
 static inline struct qrt_case *qrt__arm_of(struct qrt__list *node)
 {
 	return QRT__CONTAINER(node, struct qrt_case, node_);

@@ -10,16 +10,9 @@
 #include <qrt/broadcast.h>
 
 #include "shim/src/queue.h"
-#include "shim/src/sink.h"
-
-#define BROADCAST_MAGIC 0x71724e14u
-#define SUBSCRIPTION_MAGIC 0x71724e15u
-#define CLOSED_MAGIC 0x71724e16u
 
 struct broadcast {
-	struct qrt__slot slot;
-	struct qrt_runtime *rt;
-	struct qrt_duty duty;
+	struct qrt__object object;
 	char *ring;
 	size_t size, capacity, n_subscribers;
 	uint64_t next; /* to be sent */
@@ -30,48 +23,29 @@ struct broadcast {
 };
 
 struct subscription {
-	struct qrt__slot slot;
-	struct qrt_runtime *rt;
-	struct qrt_duty duty;
-	struct broadcast *of; /* NULL: closed */
+	struct qrt__audience audience; /* one task, maybe with several arms */
+	struct broadcast *of;	       /* NULL: closed */
 	struct qrt__list node;
 	size_t size;
 	uint64_t next; /* to be read */
 	uint64_t missed;
-	bool promised; /* its task was woken and has not run yet */
-	bool closed;
-	struct qrt__line waiting; /* one task, maybe with several arms */
+};
+QRT__OBJECT_FITS(struct broadcast);
+QRT__OBJECT_FITS(struct subscription);
+
+static qrt_release_fn shut, subscription_shut;
+
+static const struct qrt__object_kind broadcast_kind = {
+    .magic = 0x71724e14u,
+    .name = "broadcast",
+    .end = shut,
 };
 
-_Static_assert(sizeof(struct broadcast) <= QRT__SLOT_ALIGN, "a broadcast fits into a slot");
-_Static_assert(sizeof(struct subscription) <= QRT__SLOT_ALIGN, "a subscription fits into a slot");
-
-static enum qrt_err find_here(const struct qrt_broadcast *handle, struct broadcast **ret_broadcast)
-{
-	struct broadcast *broadcast = qrt__handle_object(handle, BROADCAST_MAGIC);
-	if (!broadcast) {
-		return QRT_ESTALE;
-	}
-	if (!qrt__on_thread_of(broadcast->rt)) {
-		return QRT_ETHREAD;
-	}
-	*ret_broadcast = broadcast;
-	return QRT_OK;
-}
-
-static enum qrt_err find_subscription(const struct qrt_subscription *handle,
-				      struct subscription **ret_sub)
-{
-	struct subscription *sub = qrt__handle_object(handle, SUBSCRIPTION_MAGIC);
-	if (!sub) {
-		return QRT_ESTALE;
-	}
-	if (!qrt__on_thread_of(sub->rt)) {
-		return QRT_ETHREAD;
-	}
-	*ret_sub = sub;
-	return QRT_OK;
-}
+static const struct qrt__object_kind subscription_kind = {
+    .magic = 0x71724e15u,
+    .name = "subscription",
+    .end = subscription_shut,
+};
 
 static char *place(const struct broadcast *broadcast, uint64_t number)
 {
@@ -83,9 +57,8 @@ static char *place(const struct broadcast *broadcast, uint64_t number)
 /* There is something to tell: of its task one arm is granted, the others leave the line. */
 static void wake(struct subscription *sub)
 {
-	if (!qrt__line_empty(&sub->waiting)) {
-		sub->promised = true;
-		qrt__grant(qrt__line_pop(&sub->waiting, sub->rt->turn_ns), QRT_OK);
+	if (!qrt__line_empty(&sub->audience.line)) {
+		qrt__audience_wake(&sub->audience);
 	}
 }
 
@@ -100,7 +73,7 @@ enum qrt_err qrt_broadcast_send_sized(struct qrt_broadcast *broadcast, const voi
 				      size_t size)
 {
 	struct broadcast *found;
-	enum qrt_err err = find_here(broadcast, &found);
+	enum qrt_err err = qrt__object_find(broadcast, &broadcast_kind, &found);
 	if (err) {
 		return err;
 	}
@@ -124,7 +97,7 @@ enum qrt_err qrt_broadcast_send_sized(struct qrt_broadcast *broadcast, const voi
 enum qrt_err qrt_broadcast_finish(struct qrt_broadcast *broadcast)
 {
 	struct broadcast *found;
-	enum qrt_err err = find_here(broadcast, &found);
+	enum qrt_err err = qrt__object_find(broadcast, &broadcast_kind, &found);
 	if (!err) {
 		found->finished = true;
 		wake_all(found);
@@ -158,40 +131,17 @@ static enum qrt_err take(struct subscription *sub, void *ret_element)
 static enum qrt_err recv_try(struct qrt_case *arm)
 {
 	struct subscription *sub;
-	enum qrt_err err = find_subscription(arm->object_, &sub);
+	enum qrt_err err = qrt__object_find(arm->object_, &subscription_kind, &sub);
 	if (err) {
 		return err;
 	}
 	if (arm->word_ != sub->size) {
 		return QRT_EINVAL;
 	}
-	if (sub->promised || !qrt__line_empty(&sub->waiting)) {
+	if (sub->audience.promised || !qrt__line_empty(&sub->audience.line)) {
 		return QRT_EBUSY;
 	}
 	return take(sub, arm->value_);
-}
-
-static void recv_enqueue(struct qrt_case *arm)
-{
-	struct subscription *sub = qrt__arm_object(arm);
-	qrt__line_join(&sub->waiting, arm, sub->rt->turn_ns);
-}
-
-static void recv_withdraw(struct qrt_case *arm)
-{
-	struct subscription *sub = qrt__arm_object(arm);
-	qrt__line_leave(&sub->waiting, arm, sub->rt->turn_ns);
-}
-
-/* Whether the subscription is still open; frees it when this was all that kept it. */
-static bool let_go(struct subscription *sub)
-{
-	sub->promised = false;
-	if (!sub->closed) {
-		return true;
-	}
-	qrt__pool_give(&sub->rt->objects, sub);
-	return false;
 }
 
 static enum qrt_err recv_finish(struct qrt_case *arm, enum qrt_err granted)
@@ -200,20 +150,20 @@ static enum qrt_err recv_finish(struct qrt_case *arm, enum qrt_err granted)
 	if (granted) {
 		return granted; /* it may be gone */
 	}
-	return let_go(sub) ? take(sub, arm->value_) : QRT_ECLOSED;
+	return qrt__audience_let_go(&sub->audience) ? take(sub, arm->value_) : QRT_ECLOSED;
 }
 
 /* What it was woken for is still there: nobody else can read it. */
 static void recv_undo(struct qrt_case *arm)
 {
-	let_go(qrt__arm_object(arm));
+	qrt__audience_let_go(qrt__arm_object(arm));
 }
 
 static const struct qrt__arm_ops recv_ops = {
     .kind = QRT__WAIT_BROADCAST,
     .try_now = recv_try,
-    .enqueue = recv_enqueue,
-    .withdraw = recv_withdraw,
+    .enqueue = qrt__audience_enqueue,
+    .withdraw = qrt__audience_withdraw,
     .finish = recv_finish,
     .undo = recv_undo,
 };
@@ -247,7 +197,7 @@ enum qrt_err qrt_broadcast_recv_sized(struct qrt_cx *cx, struct qrt_subscription
 uint64_t qrt_subscription_missed(const struct qrt_subscription *subscription)
 {
 	struct subscription *sub;
-	return find_subscription(subscription, &sub) ? 0 : sub->missed;
+	return qrt__object_find(subscription, &subscription_kind, &sub) ? 0 : sub->missed;
 }
 
 /* --- subscriptions' life --------------------------------------------------------------------- */
@@ -255,7 +205,7 @@ uint64_t qrt_subscription_missed(const struct qrt_subscription *subscription)
 static void leave(struct subscription *sub)
 {
 	struct broadcast *of = sub->of;
-	const struct qrt_wait_stats *waits = &sub->waiting.stats;
+	const struct qrt_wait_stats *waits = &sub->audience.line.stats;
 	qrt__list_remove(&sub->node);
 	if (of) {
 		of->n_subscribers--;
@@ -270,41 +220,31 @@ static void leave(struct subscription *sub)
 static void subscription_shut(void *arg)
 {
 	struct subscription *sub = arg;
-	sub->closed = true;
-	sub->slot.magic = CLOSED_MAGIC;
-	qrt__line_grant_all(&sub->waiting, QRT_ECLOSED, sub->rt->turn_ns);
+	qrt__audience_retire(&sub->audience);
 	leave(sub);
-	if (!sub->promised) {
-		qrt__pool_give(&sub->rt->objects, sub);
-	}
+	qrt__audience_free_unpromised(&sub->audience);
 }
 
 enum qrt_err qrt_subscribe_at(struct qrt_cx *cx, struct qrt_broadcast *broadcast, const char *site,
 			      struct qrt_subscription **ret_subscription)
 {
 	struct broadcast *of;
-	enum qrt_err err = find_here(broadcast, &of);
+	enum qrt_err err = qrt__object_find(broadcast, &broadcast_kind, &of);
 	if (err) {
 		return err;
 	}
 	if (of->finished) {
 		return QRT_ECLOSED;
 	}
-	struct subscription *sub = qrt__pool_take(&of->rt->objects, SUBSCRIPTION_MAGIC);
-	if (!sub) {
-		return QRT_ENOMEM;
-	}
-	err = qrt_oblige_at(cx, QRT_DUTY_OTHER, "subscription", subscription_shut, sub, site,
-			    &sub->duty);
+	struct subscription *sub;
+	err = qrt__object_open(cx, &subscription_kind, site, &sub);
 	if (err) {
-		qrt__pool_give(&of->rt->objects, sub);
 		return err;
 	}
-	sub->rt = of->rt;
 	sub->of = of;
 	sub->size = of->size;
 	sub->next = of->next;
-	qrt__line_init(&sub->waiting);
+	qrt__line_init(&sub->audience.line);
 	qrt__list_append(&of->subscribers, &sub->node);
 	of->n_subscribers++;
 	*ret_subscription = qrt__handle(sub);
@@ -313,19 +253,7 @@ enum qrt_err qrt_subscribe_at(struct qrt_cx *cx, struct qrt_broadcast *broadcast
 
 enum qrt_err qrt_unsubscribe(struct qrt_subscription **subscription)
 {
-	struct subscription *sub;
-	if (!*subscription) {
-		return QRT_OK;
-	}
-	enum qrt_err err = find_subscription(*subscription, &sub);
-	if (err != QRT_ETHREAD) {
-		*subscription = NULL;
-	}
-	if (!err) {
-		QRT_IGNORE(qrt_settle(&sub->duty), "it is being done");
-		subscription_shut(sub);
-	}
-	return err;
+	return qrt__object_close(subscription, &subscription_kind);
 }
 
 /* --- broadcasts' life ------------------------------------------------------------------------ */
@@ -340,73 +268,53 @@ static void shut(void *arg)
 		wake(sub);
 	}
 	free(broadcast->ring);
-	qrt__pool_give(&broadcast->rt->objects, broadcast);
+	qrt__object_free(&broadcast->object);
 }
 
 enum qrt_err qrt_broadcast_open_at(struct qrt_cx *cx, size_t size, size_t capacity,
 				   const char *site, struct qrt_broadcast **ret_broadcast)
 {
-	struct qrt_runtime *rt = cx->task->rt;
-	if (!qrt__on_thread_of(rt)) {
-		return QRT_ETHREAD;
-	}
+	struct broadcast *broadcast;
 	enum qrt_err err = qrt__element_check(cx, size, capacity);
+	if (!err) {
+		err = qrt__object_open(cx, &broadcast_kind, site, &broadcast);
+	}
 	if (err) {
 		return err;
 	}
-	struct broadcast *broadcast = qrt__pool_take(&rt->objects, BROADCAST_MAGIC);
-	if (!broadcast) {
+	broadcast->ring = malloc(size * capacity);
+	if (!broadcast->ring) {
+		qrt__object_undo(&broadcast->object);
 		return QRT_ENOMEM;
 	}
-	broadcast->rt = rt;
 	broadcast->size = size;
 	broadcast->capacity = capacity;
 	qrt__list_init(&broadcast->subscribers);
-	broadcast->ring = malloc(size * capacity);
-	err = broadcast->ring ? qrt_oblige_at(cx, QRT_DUTY_OTHER, "broadcast", shut, broadcast,
-					      site, &broadcast->duty)
-			      : QRT_ENOMEM;
-	if (err) {
-		free(broadcast->ring);
-		qrt__pool_give(&rt->objects, broadcast);
-		return err;
-	}
 	*ret_broadcast = qrt__handle(broadcast);
 	return QRT_OK;
 }
 
 enum qrt_err qrt_broadcast_close(struct qrt_broadcast **broadcast)
 {
-	struct broadcast *found;
-	if (!*broadcast) {
-		return QRT_OK;
-	}
-	enum qrt_err err = find_here(*broadcast, &found);
-	if (err != QRT_ETHREAD) {
-		*broadcast = NULL;
-	}
-	if (!err) {
-		QRT_IGNORE(qrt_settle(&found->duty), "it is being done");
-		shut(found);
-	}
-	return err;
+	return qrt__object_close(broadcast, &broadcast_kind);
 }
 
 enum qrt_err qrt_broadcast_stats(const struct qrt_broadcast *broadcast,
 				 struct qrt_broadcast_stats *ret_stats)
 {
 	struct broadcast *found;
-	enum qrt_err err = find_here(broadcast, &found);
+	enum qrt_err err = qrt__object_find(broadcast, &broadcast_kind, &found);
 	if (err) {
 		return err;
 	}
 	struct qrt_wait_stats waits = found->waits;
 	QRT__LIST_EACH(node, &found->subscribers) {
 		const struct subscription *sub = QRT__CONTAINER(node, struct subscription, node);
-		waits.n += sub->waiting.stats.n;
-		waits.total_ns += sub->waiting.stats.total_ns;
-		waits.max_ns = waits.max_ns > sub->waiting.stats.max_ns ? waits.max_ns
-									: sub->waiting.stats.max_ns;
+		waits.n += sub->audience.line.stats.n;
+		waits.total_ns += sub->audience.line.stats.total_ns;
+		waits.max_ns = waits.max_ns > sub->audience.line.stats.max_ns
+				   ? waits.max_ns
+				   : sub->audience.line.stats.max_ns;
 	}
 	*ret_stats = (struct qrt_broadcast_stats){
 	    .capacity = found->capacity,

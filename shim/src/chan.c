@@ -15,58 +15,26 @@
 #include "shim/src/queue.h"
 #include "shim/src/sink.h"
 
-#define CHAN_MAGIC 0x71724e10u
-#define CLOSED_MAGIC 0x71724e11u
-
 struct chan {
+	struct qrt__object object;
 	struct qrt__sink sink;
-	struct qrt_duty duty; /* to close it */
 	struct qrt__ring ring;
 	size_t reserved, promised, peak;
 	uint64_t sent, received;
 	bool finished; /* no new reservations */
-	bool closed;
 	struct qrt__line senders, receivers;
 };
+QRT__OBJECT_FITS(struct chan);
 
-_Static_assert(sizeof(struct chan) <= QRT__SLOT_ALIGN, "a channel fits into a slot");
+static qrt_release_fn shut;
 
-/* --- finding it ------------------------------------------------------------------------------ */
-
-static struct chan *find(const struct qrt_chan *handle)
-{
-	return qrt__handle_object(handle, CHAN_MAGIC);
-}
-
-/* For a task that may suspend: its thread has been checked. */
-static enum qrt_err find_for(struct qrt_cx *cx, const struct qrt_chan *handle,
-			     struct chan **ret_chan)
-{
-	struct chan *chan = find(handle);
-	if (__builtin_expect(!chan, 0)) {
-		return qrt_fail(cx, QRT_ESTALE, "the channel has been closed");
-	}
-	if (__builtin_expect(chan->sink.rt != cx->task->rt, 0)) {
-		return qrt_fail(cx, QRT_ETHREAD, "the channel belongs to runtime %s",
-				chan->sink.rt->name);
-	}
-	*ret_chan = chan;
-	return QRT_OK;
-}
-
-/* For whoever comes without a cx. */
-static enum qrt_err find_here(const struct qrt_chan *handle, struct chan **ret_chan)
-{
-	struct chan *chan = find(handle);
-	if (!chan) {
-		return QRT_ESTALE;
-	}
-	if (!qrt__on_thread_of(chan->sink.rt)) {
-		return QRT_ETHREAD;
-	}
-	*ret_chan = chan;
-	return QRT_OK;
-}
+static const struct qrt__object_kind kind = {
+    .magic = 0x71724e10u,
+    .name = "channel",
+    .end = shut,
+    .closed = "the channel has been closed",
+    .foreign = QRT_ETHREAD,
+};
 
 /* --- serving --------------------------------------------------------------------------------- */
 
@@ -74,6 +42,11 @@ static void check(const struct chan *chan)
 {
 	QRT_ASSERT(chan->ring.n + chan->reserved <= chan->ring.capacity);
 	QRT_ASSERT(chan->promised <= chan->ring.n);
+}
+
+static bool is_closed(const struct chan *chan)
+{
+	return qrt__object_retired(&chan->object);
 }
 
 static bool has_room(const struct chan *chan)
@@ -88,7 +61,7 @@ static bool is_drained(const struct chan *chan)
 
 static void serve_receivers(struct chan *chan)
 {
-	int64_t now = chan->sink.rt->turn_ns;
+	int64_t now = chan->object.rt->turn_ns;
 	while (!qrt__line_empty(&chan->receivers) && chan->promised < chan->ring.n) {
 		chan->promised++;
 		qrt__grant(qrt__line_pop(&chan->receivers, now), QRT_OK);
@@ -102,19 +75,22 @@ static void serve_senders(struct chan *chan)
 {
 	while (!qrt__line_empty(&chan->senders) && has_room(chan)) {
 		chan->reserved++;
-		qrt__grant(qrt__line_pop(&chan->senders, chan->sink.rt->turn_ns), QRT_OK);
+		qrt__grant(qrt__line_pop(&chan->senders, chan->object.rt->turn_ns), QRT_OK);
 	}
 }
 
 static void free_when_unused(struct chan *chan)
 {
-	if (chan->closed && chan->reserved == 0 && chan->promised == 0) {
-		qrt__pool_give(&chan->sink.rt->objects, chan);
+	if (is_closed(chan) && chan->reserved == 0 && chan->promised == 0) {
+		qrt__object_free(&chan->object);
 	}
 }
 
 static void push(struct chan *chan, const void *element)
 {
+	if (qrt__is_observed(chan->object.rt)) {
+		qrt__tell_element(chan->object.rt, QRT__TRACE_SENT, chan, element, chan->ring.size);
+	}
 	qrt__ring_push(&chan->ring, element);
 	chan->sent++;
 	chan->peak = chan->peak > chan->ring.n ? chan->peak : chan->ring.n;
@@ -125,6 +101,10 @@ static void push(struct chan *chan, const void *element)
 static void take(struct chan *chan, void *ret_element)
 {
 	qrt__element_copy(ret_element, qrt__ring_shift(&chan->ring), chan->ring.size);
+	if (qrt__is_observed(chan->object.rt)) {
+		qrt__tell_element(chan->object.rt, QRT__TRACE_TAKEN, chan, ret_element,
+				  chan->ring.size);
+	}
 	chan->received++;
 	check(chan);
 	serve_senders(chan);
@@ -136,7 +116,7 @@ static void unreserve(struct chan *chan)
 {
 	QRT_ASSERT(chan->reserved > 0);
 	chan->reserved--;
-	if (chan->closed) {
+	if (is_closed(chan)) {
 		free_when_unused(chan);
 		return;
 	}
@@ -148,7 +128,7 @@ static void unreserve(struct chan *chan)
 static enum qrt_err commit(struct qrt__sink *sink, const void *element)
 {
 	struct chan *chan = QRT__CONTAINER(sink, struct chan, sink);
-	if (chan->closed) {
+	if (is_closed(chan)) {
 		qrt_drop_fn *drop = sink->drop;
 		unreserve(chan);
 		qrt__element_drop(drop, element);
@@ -157,6 +137,9 @@ static enum qrt_err commit(struct qrt__sink *sink, const void *element)
 	QRT_ASSERT(chan->reserved > 0);
 	chan->reserved--;
 	push(chan, element);
+	if (QRT__MUTANT(MESSAGE_DOUBLED) && has_room(chan)) {
+		qrt__ring_push(&chan->ring, element);
+	}
 	return QRT_OK;
 }
 
@@ -187,31 +170,61 @@ static enum qrt_err may_recv(const struct chan *chan)
 	return is_drained(chan) ? QRT_ECLOSED : QRT_EAGAIN;
 }
 
+static enum qrt_err recv_now(struct chan *chan, void *ret_element)
+{
+	enum qrt_err err = may_recv(chan);
+	if (!err) {
+		take(chan, ret_element);
+	}
+	return err;
+}
+
+static enum qrt_err try_recv(const struct qrt_chan *handle, size_t size, void *ret_element)
+{
+	struct chan *chan;
+	enum qrt_err err = qrt__object_find(handle, &kind, &chan);
+	if (!err) {
+		err = size == chan->ring.size ? recv_now(chan, ret_element) : QRT_EINVAL;
+	}
+	return err;
+}
+
+static enum qrt_err send_now(struct chan *chan, const void *element)
+{
+	enum qrt_err err = may_reserve(chan);
+	if (!err) {
+		push(chan, element);
+	}
+	return err;
+}
+
+static enum qrt_err try_send(const struct qrt_chan *handle, const void *element, size_t size)
+{
+	struct chan *chan;
+	enum qrt_err err = qrt__object_find(handle, &kind, &chan);
+	if (!err) {
+		err = size == chan->ring.size ? send_now(chan, element) : QRT_EINVAL;
+	}
+	return err;
+}
+
 /* --- arms ------------------------------------------------------------------------------------ */
 
 static enum qrt_err recv_try(struct qrt_case *arm)
 {
-	struct chan *chan;
-	enum qrt_err err = find_here(arm->object_, &chan);
-	if (!err) {
-		err = arm->word_ == chan->ring.size ? may_recv(chan) : QRT_EINVAL;
-	}
-	if (!err) {
-		take(chan, arm->value_);
-	}
-	return err;
+	return try_recv(arm->object_, (size_t)arm->word_, arm->value_);
 }
 
 static void recv_enqueue(struct qrt_case *arm)
 {
 	struct chan *chan = qrt__arm_object(arm);
-	qrt__line_join(&chan->receivers, arm, chan->sink.rt->turn_ns);
+	qrt__line_join(&chan->receivers, arm, chan->object.rt->turn_ns);
 }
 
 static void recv_withdraw(struct qrt_case *arm)
 {
 	struct chan *chan = qrt__arm_object(arm);
-	qrt__line_leave(&chan->receivers, arm, chan->sink.rt->turn_ns);
+	qrt__line_leave(&chan->receivers, arm, chan->object.rt->turn_ns);
 }
 
 static enum qrt_err recv_finish(struct qrt_case *arm, enum qrt_err granted)
@@ -221,7 +234,7 @@ static enum qrt_err recv_finish(struct qrt_case *arm, enum qrt_err granted)
 		return granted; /* closed: it may be gone */
 	}
 	chan->promised--;
-	if (chan->closed) {
+	if (is_closed(chan)) {
 		free_when_unused(chan);
 		return QRT_ECLOSED;
 	}
@@ -233,9 +246,12 @@ static void recv_undo(struct qrt_case *arm)
 {
 	struct chan *chan = qrt__arm_object(arm);
 	chan->promised--;
-	if (chan->closed) {
+	if (QRT__MUTANT(MESSAGE_LOST) && !is_closed(chan)) {
+		qrt__ring_shift(&chan->ring);
+	}
+	if (is_closed(chan)) {
 		free_when_unused(chan);
-	} else {
+	} else if (!QRT__MUTANT(WAKEUP_LOST)) {
 		serve_receivers(chan);
 	}
 }
@@ -243,7 +259,7 @@ static void recv_undo(struct qrt_case *arm)
 static enum qrt_err reserve_try(struct qrt_case *arm)
 {
 	struct chan *chan;
-	enum qrt_err err = find_here(arm->object_, &chan);
+	enum qrt_err err = qrt__object_find(arm->object_, &kind, &chan);
 	if (!err) {
 		err = may_reserve(chan);
 	}
@@ -257,19 +273,19 @@ static enum qrt_err reserve_try(struct qrt_case *arm)
 static void sender_enqueue(struct qrt_case *arm)
 {
 	struct chan *chan = qrt__arm_object(arm);
-	qrt__line_join(&chan->senders, arm, chan->sink.rt->turn_ns);
+	qrt__line_join(&chan->senders, arm, chan->object.rt->turn_ns);
 }
 
 static void sender_withdraw(struct qrt_case *arm)
 {
 	struct chan *chan = qrt__arm_object(arm);
-	qrt__line_leave(&chan->senders, arm, chan->sink.rt->turn_ns);
+	qrt__line_leave(&chan->senders, arm, chan->object.rt->turn_ns);
 }
 
 /* Room was granted: still there, unless the channel has been closed since. */
 static enum qrt_err sender_finish(struct chan *chan, enum qrt_err granted)
 {
-	if (!granted && chan->closed) {
+	if (!granted && is_closed(chan)) {
 		unreserve(chan);
 		return QRT_ECLOSED;
 	}
@@ -288,13 +304,15 @@ static enum qrt_err reserve_finish(struct qrt_case *arm, enum qrt_err granted)
 
 static void sender_undo(struct qrt_case *arm)
 {
-	unreserve(qrt__arm_object(arm));
+	if (!QRT__MUTANT(SLOT_KEPT)) {
+		unreserve(qrt__arm_object(arm));
+	}
 }
 
 static enum qrt_err reserve_prepare(struct qrt_cx *cx, struct qrt_case *arm)
 {
-	struct chan *chan = NULL;
-	enum qrt_err err = find_for(cx, arm->object_, &chan);
+	struct chan *chan;
+	enum qrt_err err = qrt__object_use(cx, arm->object_, &kind, &chan);
 	return err ? err : qrt__permit_enter(cx, &chan->sink, arm->site_, arm->value_);
 }
 
@@ -305,15 +323,7 @@ static void reserve_unprepare(struct qrt_case *arm)
 
 static enum qrt_err send_try(struct qrt_case *arm)
 {
-	struct chan *chan;
-	enum qrt_err err = find_here(arm->object_, &chan);
-	if (!err) {
-		err = arm->word_ == chan->ring.size ? may_reserve(chan) : QRT_EINVAL;
-	}
-	if (!err) {
-		push(chan, arm->value_);
-	}
-	return err;
+	return try_send(arm->object_, arm->value_, (size_t)arm->word_);
 }
 
 static enum qrt_err send_finish(struct qrt_case *arm, enum qrt_err granted)
@@ -383,14 +393,14 @@ struct qrt_case qrt_case_send_sized(struct qrt_chan *chan, const void *element, 
 static void shut(void *arg)
 {
 	struct chan *chan = arg;
-	int64_t now = chan->sink.rt->turn_ns;
+	int64_t now = chan->object.rt->turn_ns;
 	struct qrt__ring ring = chan->ring;
 	qrt_drop_fn *drop = chan->sink.drop;
+	qrt__tell(chan->object.rt, QRT__TRACE_CHAN_END, chan, ring.n);
 	chan->finished = true;
-	chan->closed = true;
 	chan->ring.n = 0;
 	chan->ring.at = NULL;
-	chan->sink.slot.magic = CLOSED_MAGIC;
+	qrt__object_retire(&chan->object);
 	qrt__line_grant_all(&chan->senders, QRT_ECLOSED, now);
 	qrt__line_grant_all(&chan->receivers, QRT_ECLOSED, now);
 	free_when_unused(chan);
@@ -400,61 +410,38 @@ static void shut(void *arg)
 enum qrt_err qrt_chan_open_at(struct qrt_cx *cx, size_t size, size_t capacity, qrt_drop_fn *drop,
 			      const char *site, struct qrt_chan **ret_chan)
 {
-	struct qrt_runtime *rt = cx->task->rt;
-	if (!qrt__on_thread_of(rt)) {
-		return QRT_ETHREAD;
-	}
+	struct chan *chan;
 	enum qrt_err err = qrt__element_check(cx, size, capacity);
+	if (!err) {
+		err = qrt__object_open(cx, &kind, site, &chan);
+	}
 	if (err) {
 		return err;
 	}
-	struct chan *chan = qrt__pool_take(&rt->objects, CHAN_MAGIC);
-	if (!chan) {
+	if (!qrt__ring_init(&chan->ring, size, capacity)) {
+		qrt__object_undo(&chan->object);
 		return QRT_ENOMEM;
 	}
-	chan->sink.ops = &sink_ops;
-	chan->sink.rt = rt;
-	chan->sink.size = size;
-	chan->sink.drop = drop;
+	chan->sink = (struct qrt__sink){.ops = &sink_ops, .size = size, .drop = drop};
 	qrt__line_init(&chan->senders);
 	qrt__line_init(&chan->receivers);
-	err = qrt__ring_init(&chan->ring, size, capacity) ? QRT_OK : QRT_ENOMEM;
-	if (!err) {
-		err = qrt_oblige_at(cx, QRT_DUTY_OTHER, "channel", shut, chan, site, &chan->duty);
-	}
-	if (err) {
-		qrt__ring_destroy(&chan->ring, NULL);
-		qrt__pool_give(&rt->objects, chan);
-		return err;
-	}
+	qrt__tell_named(chan->object.rt, QRT__TRACE_CHAN, chan, 0, "channel", site);
 	*ret_chan = qrt__handle(chan);
 	return QRT_OK;
 }
 
 enum qrt_err qrt_chan_close(struct qrt_chan **chan)
 {
-	struct chan *found;
-	if (!*chan) {
-		return QRT_OK;
-	}
-	enum qrt_err err = find_here(*chan, &found);
-	if (err != QRT_ETHREAD) {
-		*chan = NULL;
-	}
-	if (!err) {
-		QRT_IGNORE(qrt_settle(&found->duty), "it is being done");
-		shut(found);
-	}
-	return err;
+	return qrt__object_close(chan, &kind);
 }
 
 enum qrt_err qrt_chan_finish(struct qrt_chan *chan)
 {
 	struct chan *found;
-	enum qrt_err err = find_here(chan, &found);
+	enum qrt_err err = qrt__object_find(chan, &kind, &found);
 	if (!err) {
 		found->finished = true;
-		qrt__line_grant_all(&found->senders, QRT_ECLOSED, found->sink.rt->turn_ns);
+		qrt__line_grant_all(&found->senders, QRT_ECLOSED, found->object.rt->turn_ns);
 		serve_receivers(found);
 	}
 	return err;
@@ -482,7 +469,7 @@ enum qrt_err qrt_reserve_at(struct qrt_cx *cx, struct qrt_chan *chan, const char
 	struct chan *found;
 	enum qrt_err err = qrt__suspending(cx);
 	if (!err) {
-		err = find_for(cx, chan, &found);
+		err = qrt__object_use(cx, chan, &kind, &found);
 	}
 	if (!err) {
 		err = reserve_now(cx, found, site, ret_permit);
@@ -509,58 +496,55 @@ enum qrt_err qrt_try_reserve_at(struct qrt_cx *cx, struct qrt_chan *chan, const 
 				struct qrt_permit *ret_permit)
 {
 	struct chan *found;
-	enum qrt_err err = find_here(chan, &found);
+	enum qrt_err err = qrt__object_find(chan, &kind, &found);
 	return err ? err : reserve_now(cx, found, site, ret_permit);
 }
 
 enum qrt_err qrt_chan_try_send_sized(struct qrt_chan *chan, const void *element, size_t size)
 {
-	struct qrt_case arm = qrt_case_send_sized(chan, element, size);
-	return send_try(&arm);
+	return try_send(chan, element, size);
+}
+
+/* How a call that may wait with an element begins. */
+static enum qrt_err enter(struct qrt_cx *cx, const struct qrt_chan *handle, size_t size,
+			  struct chan **ret_chan)
+{
+	enum qrt_err err = qrt__suspending(cx);
+	if (!err) {
+		err = qrt__object_use(cx, handle, &kind, ret_chan);
+	}
+	return err ? err : qrt__size_check(cx, size, (*ret_chan)->ring.size);
 }
 
 enum qrt_err qrt_chan_send_sized(struct qrt_cx *cx, struct qrt_chan *chan, const void *element,
 				 size_t size)
 {
 	struct chan *found;
+	enum qrt_err err = enter(cx, chan, size, &found);
+	if (!err) {
+		err = send_now(found, element);
+	}
+	if (err != QRT_EAGAIN) {
+		return err;
+	}
 	struct qrt_case arm = qrt_case_send_sized(chan, element, size);
-	enum qrt_err err = qrt__suspending(cx);
-	if (!err) {
-		err = find_for(cx, chan, &found);
-	}
-	if (!err) {
-		err = qrt__size_check(cx, size, found->ring.size);
-	}
-	if (!err) {
-		err = send_try(&arm);
-	}
-	return err == QRT_EAGAIN ? qrt__await_turn(cx, &arm, 1, QRT_NO_DEADLINE, NULL) : err;
+	return qrt__await_turn(cx, &arm, 1, QRT_NO_DEADLINE, NULL);
 }
 
 /* --- receiving ------------------------------------------------------------------------------- */
 
 enum qrt_err qrt_chan_try_recv_sized(struct qrt_chan *chan, size_t size, void *ret_element)
 {
-	struct qrt_case arm = qrt_case_recv_sized(chan, size, ret_element);
-	return recv_try(&arm);
+	return try_recv(chan, size, ret_element);
 }
 
 enum qrt_err qrt_chan_recv_sized(struct qrt_cx *cx, struct qrt_chan *chan, size_t size,
 				 void *ret_element)
 {
 	struct chan *found;
-	enum qrt_err err = qrt__suspending(cx);
+	enum qrt_err err = enter(cx, chan, size, &found);
 	if (!err) {
-		err = find_for(cx, chan, &found);
-	}
-	if (!err) {
-		err = qrt__size_check(cx, size, found->ring.size);
-	}
-	if (!err) {
-		err = may_recv(found);
-	}
-	if (!err) {
-		take(found, ret_element);
+		err = recv_now(found, ret_element);
 	}
 	if (err != QRT_EAGAIN) {
 		return err;
@@ -572,7 +556,7 @@ enum qrt_err qrt_chan_recv_sized(struct qrt_cx *cx, struct qrt_chan *chan, size_
 enum qrt_err qrt_chan_stats(const struct qrt_chan *chan, struct qrt_chan_stats *ret_stats)
 {
 	struct chan *found;
-	enum qrt_err err = find_here(chan, &found);
+	enum qrt_err err = qrt__object_find(chan, &kind, &found);
 	if (!err) {
 		*ret_stats = (struct qrt_chan_stats){
 		    .capacity = found->ring.capacity,

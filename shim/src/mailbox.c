@@ -26,9 +26,11 @@
 #define CLOSED_MAGIC 0x71724e1au
 
 struct mailbox {
-	struct qrt__sink sink; /* rt: the receiving runtime */
+	struct qrt__slot slot;
+	struct qrt_runtime *rt; /* the receiving one */
+	struct qrt_duty duty;	/* to close it */
+	struct qrt__sink sink;
 	pthread_mutex_t lock;
-	struct qrt_duty duty; /* to close it */
 	struct qrt__ring ring;
 	size_t reserved, promised, peak; /* as in chan.c */
 	uint64_t sent, received;
@@ -75,7 +77,7 @@ static struct mailbox *slot_take(void)
 	pthread_mutex_lock(&slots_lock);
 	struct mailbox *mailbox = NULL;
 	if (free_slots) {
-		mailbox = QRT__CONTAINER(free_slots, struct mailbox, sink.slot);
+		mailbox = QRT__CONTAINER(free_slots, struct mailbox, slot);
 		free_slots = free_slots->next_free;
 	}
 	pthread_mutex_unlock(&slots_lock);
@@ -85,8 +87,8 @@ static struct mailbox *slot_take(void)
 static void slot_give(struct mailbox *mailbox)
 {
 	pthread_mutex_lock(&slots_lock);
-	mailbox->sink.slot.next_free = free_slots;
-	free_slots = &mailbox->sink.slot;
+	mailbox->slot.next_free = free_slots;
+	free_slots = &mailbox->slot;
 	pthread_mutex_unlock(&slots_lock);
 }
 
@@ -115,7 +117,7 @@ static enum qrt_err lock_here(const struct qrt_mailbox *handle, struct mailbox *
 	if (err) {
 		return err;
 	}
-	if (!qrt__on_thread_of(mailbox->sink.rt)) {
+	if (!qrt__on_thread_of(mailbox->rt)) {
 		pthread_mutex_unlock(&mailbox->lock);
 		return QRT_ETHREAD;
 	}
@@ -126,11 +128,11 @@ static enum qrt_err lock_here(const struct qrt_mailbox *handle, struct mailbox *
 /* Lets go of the lock, and of the slot when nothing points to it any more. */
 static void unlock(struct mailbox *mailbox)
 {
-	bool unused = mailbox->closed && mailbox->sink.slot.magic && mailbox->reserved == 0 &&
+	bool unused = mailbox->closed && mailbox->slot.magic && mailbox->reserved == 0 &&
 		      mailbox->promised == 0 && !mailbox->waking;
 	if (unused) {
-		mailbox->sink.slot.magic = 0;
-		mailbox->sink.slot.generation++;
+		mailbox->slot.magic = 0;
+		mailbox->slot.generation++;
 		slot_give(mailbox);
 	}
 	pthread_mutex_unlock(&mailbox->lock);
@@ -167,8 +169,7 @@ static void serve_receivers(struct mailbox *mailbox)
 {
 	while (is_due(mailbox)) {
 		bool item = mailbox->promised < mailbox->ring.n;
-		struct qrt_case *arm =
-		    qrt__line_pop(&mailbox->receivers, mailbox->sink.rt->turn_ns);
+		struct qrt_case *arm = qrt__line_pop(&mailbox->receivers, mailbox->rt->turn_ns);
 		mailbox->promised += item;
 		pthread_mutex_unlock(&mailbox->lock);
 		qrt__grant(arm, item ? QRT_OK : QRT_ECLOSED);
@@ -191,14 +192,14 @@ static void wake_later(struct mailbox *mailbox)
 {
 	if (is_due(mailbox) && !mailbox->waking) {
 		/* False: the loop has ended, and with it whoever stood in line. */
-		mailbox->waking = qrt__post(mailbox->sink.rt, &mailbox->wake, on_wake);
+		mailbox->waking = qrt__post(mailbox->rt, &mailbox->wake, on_wake);
 	}
 }
 
 /* Not in a withdraw: what is granted here may be an arm of the very set that leaves its lines. */
 static void wake_receivers(struct mailbox *mailbox)
 {
-	if (qrt__on_thread_of(mailbox->sink.rt)) {
+	if (qrt__on_thread_of(mailbox->rt)) {
 		serve_receivers(mailbox);
 	} else {
 		wake_later(mailbox);
@@ -228,6 +229,7 @@ static void serve_senders(struct mailbox *mailbox)
 
 static void push(struct mailbox *mailbox, const void *element)
 {
+	qrt__tell_element(mailbox->rt, QRT__TRACE_SENT, mailbox, element, mailbox->ring.size);
 	qrt__ring_push(&mailbox->ring, element);
 	mailbox->sent++;
 	mailbox->peak = mailbox->peak > mailbox->ring.n ? mailbox->peak : mailbox->ring.n;
@@ -249,6 +251,11 @@ static void unreserve(struct mailbox *mailbox)
 static void take(struct mailbox *mailbox, void *ret_element)
 {
 	qrt__element_copy(ret_element, qrt__ring_shift(&mailbox->ring), mailbox->ring.size);
+	qrt__tell_element(mailbox->rt, QRT__TRACE_TAKEN, mailbox, ret_element, mailbox->ring.size);
+	if (QRT__MUTANT(MESSAGE_SWAPPED) && mailbox->ring.n > 0) {
+		memcpy(mailbox->ring.at + mailbox->ring.head * mailbox->ring.size, ret_element,
+		       mailbox->ring.size);
+	}
 	mailbox->received++;
 	check(mailbox);
 	serve_senders(mailbox);
@@ -486,7 +493,7 @@ static void recv_enqueue(struct qrt_case *arm)
 {
 	struct mailbox *mailbox = qrt__arm_object(arm);
 	pthread_mutex_lock(&mailbox->lock);
-	qrt__line_join(&mailbox->receivers, arm, mailbox->sink.rt->turn_ns);
+	qrt__line_join(&mailbox->receivers, arm, mailbox->rt->turn_ns);
 	wake_later(mailbox); /* something may have come since the try */
 	unlock(mailbox);
 }
@@ -495,7 +502,7 @@ static void recv_withdraw(struct qrt_case *arm)
 {
 	struct mailbox *mailbox = qrt__arm_object(arm);
 	pthread_mutex_lock(&mailbox->lock);
-	qrt__line_leave(&mailbox->receivers, arm, mailbox->sink.rt->turn_ns);
+	qrt__line_leave(&mailbox->receivers, arm, mailbox->rt->turn_ns);
 	unlock(mailbox);
 }
 
@@ -556,15 +563,16 @@ static void shut_locked(struct mailbox *mailbox)
 {
 	struct qrt__ring ring = mailbox->ring;
 	qrt_drop_fn *drop = mailbox->sink.drop;
+	qrt__tell_observer(mailbox->rt, QRT__TRACE_CHAN_END, (uintptr_t)mailbox, ring.n, NULL,
+			   NULL);
 	mailbox->finished = true;
 	mailbox->closed = true;
 	mailbox->ring.n = 0;
 	mailbox->ring.at = NULL;
-	mailbox->sink.slot.magic = CLOSED_MAGIC;
+	mailbox->slot.magic = CLOSED_MAGIC;
 	serve_senders(mailbox);
 	while (!qrt__line_empty(&mailbox->receivers)) {
-		struct qrt_case *arm =
-		    qrt__line_pop(&mailbox->receivers, mailbox->sink.rt->turn_ns);
+		struct qrt_case *arm = qrt__line_pop(&mailbox->receivers, mailbox->rt->turn_ns);
 		mailbox->promised++; /* keeps the slot meanwhile */
 		pthread_mutex_unlock(&mailbox->lock);
 		qrt__grant(arm, QRT_ECLOSED);
@@ -585,10 +593,10 @@ static void shut(void *arg)
 /* What a slot that was used before has to forget. */
 static void init(struct mailbox *mailbox, struct qrt_runtime *rt, size_t size, qrt_drop_fn *drop)
 {
-	mailbox->sink.slot.generation++;
-	mailbox->sink.slot.magic = MAILBOX_MAGIC;
+	mailbox->slot.generation++;
+	mailbox->slot.magic = MAILBOX_MAGIC;
 	mailbox->sink.ops = &sink_ops;
-	mailbox->sink.rt = rt;
+	mailbox->rt = rt;
 	mailbox->sink.size = size;
 	mailbox->sink.drop = drop;
 	mailbox->reserved = 0;
@@ -609,9 +617,6 @@ enum qrt_err qrt_mailbox_open_at(struct qrt_cx *cx, size_t size, size_t capacity
 {
 	struct qrt__ring ring;
 	struct qrt_duty duty;
-	if (!qrt__on_thread_of(cx->task->rt)) {
-		return QRT_ETHREAD;
-	}
 	enum qrt_err err = qrt__element_check(cx, size, capacity);
 	if (err) {
 		return err;
@@ -633,6 +638,7 @@ enum qrt_err qrt_mailbox_open_at(struct qrt_cx *cx, size_t size, size_t capacity
 	init(mailbox, cx->task->rt, size, drop);
 	mailbox->ring = ring;
 	mailbox->duty = duty;
+	qrt__tell_observer(mailbox->rt, QRT__TRACE_CHAN, (uintptr_t)mailbox, 0, "mailbox", site);
 	*ret_mailbox = qrt__handle(mailbox);
 	pthread_mutex_unlock(&mailbox->lock);
 	return QRT_OK;

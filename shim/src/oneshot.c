@@ -8,38 +8,34 @@
 #include "shim/src/queue.h"
 #include "shim/src/sink.h"
 
-#define ONESHOT_MAGIC 0x71724e12u
-#define CLOSED_MAGIC 0x71724e13u
 #define SMALL_BYTES 256
 
 enum state { WAITED_FOR, SENT, TAKEN, ABORTED };
 
 struct oneshot {
+	struct qrt__object object;
 	struct qrt__sink sink;
-	struct qrt_duty duty;	/* to close it */
 	struct qrt_duty permit; /* who must act, for the wait-for graph */
 	enum state state;
 	bool permit_out;
 	bool promised; /* a task was woken for the element and has not run yet */
-	bool closed;
 	struct qrt__line receivers;
 	void *element; /* small, or malloc'ed */
 	_Alignas(max_align_t) char small[SMALL_BYTES];
 };
+QRT__OBJECT_FITS(struct oneshot);
 
-_Static_assert(sizeof(struct oneshot) <= QRT__SLOT_ALIGN, "a oneshot fits into a slot");
+static qrt_release_fn shut;
 
-static enum qrt_err find_here(const struct qrt_oneshot *handle, struct oneshot **ret_oneshot)
+static const struct qrt__object_kind kind = {
+    .magic = 0x71724e12u,
+    .name = "oneshot",
+    .end = shut,
+};
+
+static bool is_closed(const struct oneshot *oneshot)
 {
-	struct oneshot *oneshot = qrt__handle_object(handle, ONESHOT_MAGIC);
-	if (!oneshot) {
-		return QRT_ESTALE;
-	}
-	if (!qrt__on_thread_of(oneshot->sink.rt)) {
-		return QRT_ETHREAD;
-	}
-	*ret_oneshot = oneshot;
-	return QRT_OK;
+	return qrt__object_retired(&oneshot->object);
 }
 
 static void element_free(struct oneshot *oneshot)
@@ -52,16 +48,16 @@ static void element_free(struct oneshot *oneshot)
 
 static void free_when_unused(struct oneshot *oneshot)
 {
-	if (oneshot->closed && !oneshot->permit_out && !oneshot->promised) {
+	if (is_closed(oneshot) && !oneshot->permit_out && !oneshot->promised) {
 		element_free(oneshot);
-		qrt__pool_give(&oneshot->sink.rt->objects, oneshot);
+		qrt__object_free(&oneshot->object);
 	}
 }
 
 /* The first in line is told that it is there; all, when it never will be. */
 static void serve(struct oneshot *oneshot)
 {
-	int64_t now = oneshot->sink.rt->turn_ns;
+	int64_t now = oneshot->object.rt->turn_ns;
 	if (oneshot->state == SENT && !oneshot->promised && !qrt__line_empty(&oneshot->receivers)) {
 		oneshot->promised = true;
 		qrt__grant(qrt__line_pop(&oneshot->receivers, now), QRT_OK);
@@ -76,11 +72,15 @@ static enum qrt_err commit(struct qrt__sink *sink, const void *element)
 	struct oneshot *oneshot = QRT__CONTAINER(sink, struct oneshot, sink);
 	QRT_ASSERT(oneshot->state == WAITED_FOR);
 	oneshot->permit_out = false;
-	if (oneshot->closed) {
+	if (is_closed(oneshot)) {
 		qrt_drop_fn *drop = sink->drop;
 		free_when_unused(oneshot);
 		qrt__element_drop(drop, element);
 		return QRT_ECLOSED;
+	}
+	if (qrt__is_observed(oneshot->object.rt)) {
+		qrt__tell_element(oneshot->object.rt, QRT__TRACE_SENT, oneshot, element,
+				  sink->size);
 	}
 	qrt__element_copy(oneshot->element, element, sink->size);
 	oneshot->state = SENT;
@@ -94,7 +94,7 @@ static void abort_permit(struct qrt__sink *sink)
 	QRT_ASSERT(oneshot->state == WAITED_FOR);
 	oneshot->permit_out = false;
 	oneshot->state = ABORTED;
-	if (oneshot->closed) {
+	if (is_closed(oneshot)) {
 		free_when_unused(oneshot);
 	} else {
 		serve(oneshot);
@@ -113,13 +113,17 @@ static void take(struct oneshot *oneshot, void *ret_element)
 {
 	qrt__element_copy(ret_element, oneshot->element, oneshot->sink.size);
 	oneshot->state = TAKEN;
+	if (qrt__is_observed(oneshot->object.rt)) {
+		qrt__tell_element(oneshot->object.rt, QRT__TRACE_TAKEN, oneshot, ret_element,
+				  oneshot->sink.size);
+	}
 	serve(oneshot);
 }
 
 static enum qrt_err recv_try(struct qrt_case *arm)
 {
 	struct oneshot *oneshot;
-	enum qrt_err err = find_here(arm->object_, &oneshot);
+	enum qrt_err err = qrt__object_find(arm->object_, &kind, &oneshot);
 	if (err) {
 		return err;
 	}
@@ -139,13 +143,13 @@ static enum qrt_err recv_try(struct qrt_case *arm)
 static void recv_enqueue(struct qrt_case *arm)
 {
 	struct oneshot *oneshot = qrt__arm_object(arm);
-	qrt__line_join(&oneshot->receivers, arm, oneshot->sink.rt->turn_ns);
+	qrt__line_join(&oneshot->receivers, arm, oneshot->object.rt->turn_ns);
 }
 
 static void recv_withdraw(struct qrt_case *arm)
 {
 	struct oneshot *oneshot = qrt__arm_object(arm);
-	qrt__line_leave(&oneshot->receivers, arm, oneshot->sink.rt->turn_ns);
+	qrt__line_leave(&oneshot->receivers, arm, oneshot->object.rt->turn_ns);
 }
 
 static enum qrt_err recv_finish(struct qrt_case *arm, enum qrt_err granted)
@@ -155,7 +159,7 @@ static enum qrt_err recv_finish(struct qrt_case *arm, enum qrt_err granted)
 		return granted; /* it may be gone */
 	}
 	oneshot->promised = false;
-	if (oneshot->closed) {
+	if (is_closed(oneshot)) {
 		free_when_unused(oneshot);
 		return QRT_ECLOSED;
 	}
@@ -209,63 +213,41 @@ static void shut(void *arg)
 {
 	struct oneshot *oneshot = arg;
 	bool left = oneshot->state == SENT;
-	oneshot->closed = true;
-	oneshot->sink.slot.magic = CLOSED_MAGIC;
-	qrt__line_grant_all(&oneshot->receivers, QRT_ECLOSED, oneshot->sink.rt->turn_ns);
+	qrt__tell(oneshot->object.rt, QRT__TRACE_CHAN_END, oneshot, left);
+	qrt__object_retire(&oneshot->object);
+	qrt__line_grant_all(&oneshot->receivers, QRT_ECLOSED, oneshot->object.rt->turn_ns);
 	if (left) {
 		qrt__element_drop(oneshot->sink.drop, oneshot->element);
 	}
 	free_when_unused(oneshot);
 }
 
-static enum qrt_err enter(struct qrt_cx *cx, struct oneshot *oneshot, const char *site,
-			  struct qrt_permit *ret_permit)
-{
-	enum qrt_err err =
-	    qrt_oblige_at(cx, QRT_DUTY_OTHER, "oneshot", shut, oneshot, site, &oneshot->duty);
-	if (err) {
-		return err;
-	}
-	err = qrt__permit_enter(cx, &oneshot->sink, site, ret_permit);
-	if (err) {
-		QRT_IGNORE(qrt_settle(&oneshot->duty), "made just now");
-		return err;
-	}
-	qrt__permit_grant(ret_permit, &oneshot->sink);
-	return QRT_OK;
-}
-
 enum qrt_err qrt_oneshot_open_at(struct qrt_cx *cx, size_t size, qrt_drop_fn *drop,
 				 const char *site, struct qrt_oneshot **ret_oneshot,
 				 struct qrt_permit *ret_permit)
 {
-	struct qrt_runtime *rt = cx->task->rt;
+	struct oneshot *oneshot;
 	struct qrt_permit permit;
-	if (!qrt__on_thread_of(rt)) {
-		return QRT_ETHREAD;
-	}
 	enum qrt_err err = qrt__element_check(cx, size, 1);
+	if (!err) {
+		err = qrt__object_open(cx, &kind, site, &oneshot);
+	}
 	if (err) {
 		return err;
 	}
-	struct oneshot *oneshot = qrt__pool_take(&rt->objects, ONESHOT_MAGIC);
-	if (!oneshot) {
-		return QRT_ENOMEM;
-	}
-	oneshot->sink.ops = &sink_ops;
-	oneshot->sink.rt = rt;
-	oneshot->sink.size = size;
-	oneshot->sink.drop = drop;
+	oneshot->sink = (struct qrt__sink){.ops = &sink_ops, .size = size, .drop = drop};
 	qrt__line_init(&oneshot->receivers);
 	oneshot->element = size <= SMALL_BYTES ? oneshot->small : malloc(size);
-	err = oneshot->element ? enter(cx, oneshot, site, &permit) : QRT_ENOMEM;
+	err = oneshot->element ? qrt__permit_enter(cx, &oneshot->sink, site, &permit) : QRT_ENOMEM;
 	if (err) {
 		element_free(oneshot);
-		qrt__pool_give(&rt->objects, oneshot);
+		qrt__object_undo(&oneshot->object);
 		return err;
 	}
+	qrt__permit_grant(&permit, &oneshot->sink);
 	oneshot->permit_out = true;
 	oneshot->permit = permit.duty;
+	qrt__tell_named(oneshot->object.rt, QRT__TRACE_CHAN, oneshot, 0, "oneshot", site);
 	*ret_oneshot = qrt__handle(oneshot);
 	*ret_permit = permit;
 	return QRT_OK;
@@ -273,17 +255,5 @@ enum qrt_err qrt_oneshot_open_at(struct qrt_cx *cx, size_t size, qrt_drop_fn *dr
 
 enum qrt_err qrt_oneshot_close(struct qrt_oneshot **oneshot)
 {
-	struct oneshot *found;
-	if (!*oneshot) {
-		return QRT_OK;
-	}
-	enum qrt_err err = find_here(*oneshot, &found);
-	if (err != QRT_ETHREAD) {
-		*oneshot = NULL;
-	}
-	if (!err) {
-		QRT_IGNORE(qrt_settle(&found->duty), "it is being done");
-		shut(found);
-	}
-	return err;
+	return qrt__object_close(oneshot, &kind);
 }

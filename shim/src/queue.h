@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "shim/src/arm.h"
+#include "shim/src/object.h"
 
 /* --- elements ------------------------------------------------------------------------------- */
 
@@ -31,8 +32,12 @@ static inline void qrt__element_drop(qrt_drop_fn *drop, const void *element)
 	}
 }
 
+/* How every open of something for elements begins. Errors: EINVAL, ETHREAD. */
 static inline enum qrt_err qrt__element_check(struct qrt_cx *cx, size_t size, size_t capacity)
 {
+	if (!qrt__on_thread_of(cx->task->rt)) {
+		return QRT_ETHREAD;
+	}
 	if (size == 0 || size > QRT_ELEMENT_BYTES_MAX) {
 		return qrt_fail(cx, QRT_EINVAL, "elements of %zu bytes, not 1 to %u", size,
 				QRT_ELEMENT_BYTES_MAX);
@@ -51,12 +56,6 @@ static inline enum qrt_err qrt__size_check(struct qrt_cx *cx, size_t size, size_
 		return qrt_fail(cx, QRT_EINVAL, "an element of %zu bytes, not %zu", size, expected);
 	}
 	return QRT_OK;
-}
-
-/* The object of an arm in a line or granted: a closed one is kept for those it counts. */
-static inline void *qrt__arm_object(const struct qrt_case *arm)
-{
-	return (void *)((uintptr_t)arm->object_ & ~(uintptr_t)(QRT__SLOT_ALIGN - 1));
 }
 
 /* --- rings ---------------------------------------------------------------------------------- */
@@ -161,6 +160,64 @@ static inline void qrt__line_grant_all(struct qrt__line *line, enum qrt_err resu
 	while (!qrt__line_empty(line)) {
 		qrt__grant(qrt__line_pop(line, now_ns), result);
 	}
+}
+
+/* --- audiences ------------------------------------------------------------------------------ */
+
+/*
+ * First member of an object that tells tasks of something and owes them nothing more. The slot of
+ * a closed one is kept until nobody is promised.
+ */
+struct qrt__audience {
+	struct qrt__object object;
+	size_t promised; /* tasks that were woken and have not run yet */
+	struct qrt__line line;
+};
+
+/* As the enqueue and the withdraw of an arm. */
+static inline void qrt__audience_enqueue(struct qrt_case *arm)
+{
+	struct qrt__audience *audience = qrt__arm_object(arm);
+	qrt__line_join(&audience->line, arm, audience->object.rt->turn_ns);
+}
+
+static inline void qrt__audience_withdraw(struct qrt_case *arm)
+{
+	struct qrt__audience *audience = qrt__arm_object(arm);
+	qrt__line_leave(&audience->line, arm, audience->object.rt->turn_ns);
+}
+
+/* There is something to tell: one arm of the first in line is granted. */
+static inline void qrt__audience_wake(struct qrt__audience *audience)
+{
+	audience->promised++;
+	qrt__grant(qrt__line_pop(&audience->line, audience->object.rt->turn_ns), QRT_OK);
+}
+
+/* It is closed: whoever waits gets ECLOSED. */
+static inline void qrt__audience_retire(struct qrt__audience *audience)
+{
+	qrt__object_retire(&audience->object);
+	qrt__line_grant_all(&audience->line, QRT_ECLOSED, audience->object.rt->turn_ns);
+}
+
+static inline void qrt__audience_free_unpromised(struct qrt__audience *audience)
+{
+	if (audience->promised == 0) {
+		qrt__object_free(&audience->object);
+	}
+}
+
+/* Who was promised runs. Whether it is still open; it is freed when this was all that kept it. */
+static inline bool qrt__audience_let_go(struct qrt__audience *audience)
+{
+	QRT_ASSERT(audience->promised > 0);
+	audience->promised--;
+	if (!qrt__object_retired(&audience->object)) {
+		return true;
+	}
+	qrt__audience_free_unpromised(audience);
+	return false;
 }
 
 #endif

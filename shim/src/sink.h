@@ -1,6 +1,6 @@
 /*
- * Sinks: where a permit leads. Everything that has permits begins with one,
- * so that qrt_send and qrt_abort work on all of them. A sink lives until its
+ * Sinks: where a permit leads. Everything that has permits contains one, so
+ * that qrt_send and qrt_abort work on all of them. A sink lives until its
  * last permit is settled, also when it has been closed before: the ledger
  * points to it.
  */
@@ -22,10 +22,8 @@ struct qrt__sink_ops {
 };
 
 struct qrt__sink {
-	struct qrt__slot slot;
 	const struct qrt__sink_ops *ops;
-	struct qrt_runtime *rt; /* whose tasks receive */
-	size_t size;		/* of an element */
+	size_t size; /* of an element */
 	qrt_drop_fn *drop;
 };
 

@@ -11,52 +11,33 @@
 #include <qrt/sync.h>
 
 #include "shim/src/arm.h"
+#include "shim/src/object.h"
 
 /* First member of each of them. */
 struct qrt__sync {
-	struct qrt__slot slot;
-	struct qrt_runtime *rt;
-	struct qrt_duty duty;	  /* of its region, to close it */
+	struct qrt__object object;
 	struct qrt__list waiters; /* arms, first come first */
 };
 
-struct qrt__sync_kind {
-	uint32_t magic;
-	const char *name; /* static text for reports */
-};
+/* Whoever waits gets ECLOSED. */
+void qrt__sync_end(void *sync);
 
-#define QRT__MUTEX_MAGIC 0x71724e21u
-#define QRT__RWLOCK_MAGIC 0x71724e22u
-#define QRT__SEMAPHORE_MAGIC 0x71724e23u
-#define QRT__BARRIER_MAGIC 0x71724e24u
-#define QRT__NOTIFY_MAGIC 0x71724e25u
-#define QRT__ONCE_MAGIC 0x71724e26u
+#define QRT__SYNC_KIND(magic_, name_)                                                              \
+	{                                                                                          \
+		.magic = (magic_), .name = (name_), .end = qrt__sync_end,                          \
+		.closed = "the " name_ " is closed", .foreign = QRT_EINVAL,                        \
+	}
 
-/* Whatever is opened fits a slot; the object is zeroed but for its head. */
-#define QRT__SYNC_FITS(type)                                                                       \
-	_Static_assert(sizeof(type) <= QRT__SLOT_ALIGN, "it lives in a slot of the pool")
-
-/* Errors: ENOMEM, ELIMIT. */
-enum qrt_err qrt__sync_open(struct qrt_cx *cx, const struct qrt__sync_kind *kind, const char *site,
-			    struct qrt__sync **ret_sync);
-/* Settles the duty; whoever waits gets ECLOSED. NULL: nothing. Errors: ESTALE, ETHREAD. */
-enum qrt_err qrt__sync_close(const void *handle, const struct qrt__sync_kind *kind);
-/* The object of @handle for a call of cx's task. Errors, with detail: ESTALE, EINVAL, ETHREAD. */
-enum qrt_err qrt__sync_use(struct qrt_cx *cx, const void *handle, const struct qrt__sync_kind *kind,
-			   struct qrt__sync **ret_sync);
-/* The same without a cx. Errors: ESTALE, ETHREAD. */
-enum qrt_err qrt__sync_poke(const void *handle, const struct qrt__sync_kind *kind,
-			    struct qrt__sync **ret_sync);
+/* @ret_handle: the address of a handle. Errors: ENOMEM, ELIMIT, ETHREAD. */
+enum qrt_err qrt__sync_open(struct qrt_cx *cx, const struct qrt__object_kind *kind,
+			    const char *site, void *ret_handle);
+/* As the enqueue of an arm. */
+void qrt__sync_enqueue(struct qrt_case *arm);
 
 /* First in line; NULL: nobody. */
 static inline struct qrt_case *qrt__sync_first(struct qrt__sync *sync)
 {
 	return qrt__list_empty(&sync->waiters) ? NULL : qrt__arm_of(sync->waiters.next);
-}
-
-static inline void qrt__sync_enqueue(struct qrt__sync *sync, struct qrt_case *arm)
-{
-	qrt__list_append(&sync->waiters, &arm->node_);
 }
 
 /* --- leases --------------------------------------------------------------------------------- */
@@ -81,5 +62,17 @@ bool qrt__lease_held(const struct qrt_task *task, const struct qrt__lease_kind *
 		     const void *arg);
 /* Who holds @duty; NULL: nobody, or not known. */
 struct qrt_task *qrt__lease_holder(const struct qrt_duty *duty);
+
+/* Whose it is, of what one task has at a time. */
+struct qrt__owner {
+	struct qrt_duty lease;		 /* stale once it is given back */
+	const struct qrt_case *promised; /* it has been granted, and has not run yet */
+};
+
+/* The task; NULL: nobody, or not known. */
+struct qrt_task *qrt__owner_task(const struct qrt__owner *owner);
+/* Says that what @owner's lease is of has been repaired. Errors: ENOTOWNER: not by who has it. */
+enum qrt_err qrt__owner_consistent(const struct qrt__owner *owner, const struct qrt_runtime *rt,
+				   bool *damaged);
 
 #endif

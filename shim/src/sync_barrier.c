@@ -7,13 +7,13 @@ struct barrier {
 	size_t parties, waiting;
 	uint64_t generation; /* of the last meeting */
 };
-QRT__SYNC_FITS(struct barrier);
+QRT__OBJECT_FITS(struct barrier);
 
-static const struct qrt__sync_kind kind = {QRT__BARRIER_MAGIC, "barrier"};
+static const struct qrt__object_kind kind = QRT__SYNC_KIND(0x71724e24u, "barrier");
 
 static struct barrier *live(const void *handle)
 {
-	return qrt__handle_object(handle, QRT__BARRIER_MAGIC);
+	return qrt__handle_object(handle, kind.magic);
 }
 
 static void tell(const struct qrt_case *arm, uint64_t generation, bool leader)
@@ -26,18 +26,17 @@ static void tell(const struct qrt_case *arm, uint64_t generation, bool leader)
 
 static enum qrt_err arm_try(struct qrt_case *arm)
 {
-	struct qrt__sync *sync;
-	enum qrt_err err = qrt__sync_use(arm->cx_, arm->object_, &kind, &sync);
+	struct barrier *barrier;
+	enum qrt_err err = qrt__object_use(arm->cx_, arm->object_, &kind, &barrier);
 	if (err) {
 		return err;
 	}
-	struct barrier *barrier = (struct barrier *)sync;
 	if (barrier->waiting + 1 < barrier->parties) {
 		return QRT_EAGAIN;
 	}
 	uint64_t generation = ++barrier->generation;
 	while (barrier->waiting > 0) {
-		struct qrt_case *other = qrt__sync_first(sync);
+		struct qrt_case *other = qrt__sync_first(&barrier->sync);
 		QRT_ASSERT(other);
 		barrier->waiting--;
 		other->word_ = generation;
@@ -49,9 +48,8 @@ static enum qrt_err arm_try(struct qrt_case *arm)
 
 static void arm_enqueue(struct qrt_case *arm)
 {
-	struct barrier *barrier = live(arm->object_);
-	barrier->waiting++;
-	qrt__sync_enqueue(&barrier->sync, arm);
+	live(arm->object_)->waiting++;
+	qrt__sync_enqueue(arm);
 }
 
 static void arm_withdraw(struct qrt_case *arm)
@@ -94,24 +92,17 @@ enum qrt_err qrt_barrier_wait(struct qrt_cx *cx, struct qrt_barrier *barrier,
 enum qrt_err qrt_barrier_open_at(struct qrt_cx *cx, size_t parties, const char *site,
 				 struct qrt_barrier **ret_barrier)
 {
-	struct qrt__sync *sync;
 	if (parties == 0) {
 		return qrt_fail(cx, QRT_EINVAL, "a barrier for 0 parties");
 	}
-	enum qrt_err err = qrt__sync_open(cx, &kind, site, &sync);
-	if (err) {
-		return err;
+	enum qrt_err err = qrt__sync_open(cx, &kind, site, ret_barrier);
+	if (!err) {
+		live(*ret_barrier)->parties = parties;
 	}
-	((struct barrier *)sync)->parties = parties;
-	*ret_barrier = qrt__handle(sync);
-	return QRT_OK;
+	return err;
 }
 
 enum qrt_err qrt_barrier_close(struct qrt_barrier **barrier)
 {
-	enum qrt_err err = qrt__sync_close(*barrier, &kind);
-	if (!err) {
-		*barrier = NULL;
-	}
-	return err;
+	return qrt__object_close(barrier, &kind);
 }

@@ -67,3 +67,19 @@ struct qrt_task *qrt__lease_holder(const struct qrt_duty *duty)
 	const struct qrt__obligation *entry = qrt__duty_find(duty);
 	return entry ? entry->holder : NULL;
 }
+
+struct qrt_task *qrt__owner_task(const struct qrt__owner *owner)
+{
+	return owner->promised ? owner->promised->cx_->task : qrt__lease_holder(&owner->lease);
+}
+
+enum qrt_err qrt__owner_consistent(const struct qrt__owner *owner, const struct qrt_runtime *rt,
+				   bool *damaged)
+{
+	const struct qrt_task *holder = qrt__lease_holder(&owner->lease);
+	if (!holder || holder != rt->current) {
+		return QRT_ENOTOWNER;
+	}
+	*damaged = false;
+	return QRT_OK;
+}

@@ -9,25 +9,24 @@
 
 struct mutex {
 	struct qrt__sync sync;
-	bool locked;	       /* held or promised */
-	bool damaged;	       /* a holder died, and nobody has said that it was repaired */
-	struct qrt_duty lease; /* stale once it is given back */
-	const struct qrt_case *promised;
+	bool locked;  /* held or promised */
+	bool damaged; /* a holder died, and nobody has said that it was repaired */
+	struct qrt__owner owner;
 };
-QRT__SYNC_FITS(struct mutex);
+QRT__OBJECT_FITS(struct mutex);
 
-static const struct qrt__sync_kind kind = {QRT__MUTEX_MAGIC, "mutex"};
+static const struct qrt__object_kind kind = QRT__SYNC_KIND(0x71724e21u, "mutex");
 
 static struct mutex *live(const void *handle)
 {
-	return qrt__handle_object(handle, QRT__MUTEX_MAGIC);
+	return qrt__handle_object(handle, kind.magic);
 }
 
 static void pass_on(struct mutex *mutex)
 {
 	struct qrt_case *arm = qrt__sync_first(&mutex->sync);
 	mutex->locked = arm;
-	mutex->promised = arm;
+	mutex->owner.promised = arm;
 	if (arm) {
 		qrt__grant(arm, QRT_OK);
 	}
@@ -57,13 +56,13 @@ static enum qrt_err take(struct qrt_case *arm, struct mutex *mutex)
 {
 	struct qrt_duty duty;
 	mutex->locked = true;
-	mutex->promised = NULL;
+	mutex->owner.promised = NULL;
 	enum qrt_err err = qrt__lease_take(arm, &qrt__lease_mutex, arm->object_, &duty);
 	if (err) {
 		pass_on(mutex);
 		return err;
 	}
-	mutex->lease = duty;
+	mutex->owner.lease = duty;
 	struct qrt_lease *ret_lease = arm->value_;
 	ret_lease->duty = duty;
 	return mutex->damaged ? QRT_EOWNERDEAD : QRT_OK;
@@ -71,25 +70,19 @@ static enum qrt_err take(struct qrt_case *arm, struct mutex *mutex)
 
 static enum qrt_err arm_try(struct qrt_case *arm)
 {
-	struct qrt__sync *sync;
-	enum qrt_err err = qrt__sync_use(arm->cx_, arm->object_, &kind, &sync);
+	struct mutex *mutex;
+	enum qrt_err err = qrt__object_use(arm->cx_, arm->object_, &kind, &mutex);
 	if (err) {
 		return err;
 	}
-	struct mutex *mutex = (struct mutex *)sync;
 	if (!mutex->locked) {
 		return take(arm, mutex);
 	}
-	if (qrt__lease_holder(&mutex->lease) == arm->cx_->task) {
+	if (qrt__lease_holder(&mutex->owner.lease) == arm->cx_->task) {
 		return qrt_fail(arm->cx_, QRT_EDEADLOCK, "task %s holds the mutex",
 				arm->cx_->task->name);
 	}
 	return QRT_EAGAIN;
-}
-
-static void arm_enqueue(struct qrt_case *arm)
-{
-	qrt__sync_enqueue(&live(arm->object_)->sync, arm);
 }
 
 static enum qrt_err arm_finish(struct qrt_case *arm, enum qrt_err granted)
@@ -112,16 +105,13 @@ static void arm_undo(struct qrt_case *arm)
 static struct qrt_task *arm_holder(const struct qrt_case *arm)
 {
 	const struct mutex *mutex = live(arm->object_);
-	if (!mutex) {
-		return NULL;
-	}
-	return mutex->promised ? mutex->promised->cx_->task : qrt__lease_holder(&mutex->lease);
+	return mutex ? qrt__owner_task(&mutex->owner) : NULL;
 }
 
 static const struct qrt__arm_ops lock_ops = {
     .kind = QRT__WAIT_MUTEX,
     .try_now = arm_try,
-    .enqueue = arm_enqueue,
+    .enqueue = qrt__sync_enqueue,
     .finish = arm_finish,
     .undo = arm_undo,
     .holder = arm_holder,
@@ -151,35 +141,18 @@ enum qrt_err qrt_mutex_try_lock_at(struct qrt_cx *cx, struct qrt_mutex *mutex, c
 
 enum qrt_err qrt_mutex_consistent(struct qrt_mutex *handle)
 {
-	struct qrt__sync *sync;
-	enum qrt_err err = qrt__sync_poke(handle, &kind, &sync);
-	if (err) {
-		return err;
-	}
-	struct mutex *mutex = (struct mutex *)sync;
-	const struct qrt_task *holder = qrt__lease_holder(&mutex->lease);
-	if (!holder || holder != sync->rt->current) {
-		return QRT_ENOTOWNER;
-	}
-	mutex->damaged = false;
-	return QRT_OK;
+	struct mutex *mutex;
+	enum qrt_err err = qrt__object_find(handle, &kind, &mutex);
+	return err ? err
+		   : qrt__owner_consistent(&mutex->owner, mutex->sync.object.rt, &mutex->damaged);
 }
 
 enum qrt_err qrt_mutex_open_at(struct qrt_cx *cx, const char *site, struct qrt_mutex **ret_mutex)
 {
-	struct qrt__sync *sync;
-	enum qrt_err err = qrt__sync_open(cx, &kind, site, &sync);
-	if (!err) {
-		*ret_mutex = qrt__handle(sync);
-	}
-	return err;
+	return qrt__sync_open(cx, &kind, site, ret_mutex);
 }
 
 enum qrt_err qrt_mutex_close(struct qrt_mutex **mutex)
 {
-	enum qrt_err err = qrt__sync_close(*mutex, &kind);
-	if (!err) {
-		*mutex = NULL;
-	}
-	return err;
+	return qrt__object_close(mutex, &kind);
 }

@@ -5,12 +5,12 @@ struct notify {
 	struct qrt__sync sync;
 	bool kept;
 };
-QRT__SYNC_FITS(struct notify);
+QRT__OBJECT_FITS(struct notify);
 
 /* What an arm was granted by, in its word_. */
 enum { BY_ALL, BY_ONE };
 
-static const struct qrt__sync_kind kind = {QRT__NOTIFY_MAGIC, "notify"};
+static const struct qrt__object_kind kind = QRT__SYNC_KIND(0x71724e25u, "notify");
 
 static void notify_next(struct notify *notify)
 {
@@ -25,26 +25,26 @@ static void notify_next(struct notify *notify)
 
 enum qrt_err qrt_notify_one(struct qrt_notify *handle)
 {
-	struct qrt__sync *sync;
-	enum qrt_err err = qrt__sync_poke(handle, &kind, &sync);
+	struct notify *notify;
+	enum qrt_err err = qrt__object_find(handle, &kind, &notify);
 	if (!err) {
-		notify_next((struct notify *)sync);
+		notify_next(notify);
 	}
 	return err;
 }
 
 enum qrt_err qrt_notify_all(struct qrt_notify *handle)
 {
-	struct qrt__sync *sync;
-	enum qrt_err err = qrt__sync_poke(handle, &kind, &sync);
+	struct notify *notify;
+	enum qrt_err err = qrt__object_find(handle, &kind, &notify);
 	if (err) {
 		return err;
 	}
-	struct qrt_case *arm = qrt__sync_first(sync);
+	struct qrt_case *arm = qrt__sync_first(&notify->sync);
 	if (!arm) {
-		((struct notify *)sync)->kept = true;
+		notify->kept = true;
 	}
-	for (; arm; arm = qrt__sync_first(sync)) {
+	for (; arm; arm = qrt__sync_first(&notify->sync)) {
 		arm->word_ = BY_ALL;
 		qrt__grant(arm, QRT_OK);
 	}
@@ -53,12 +53,11 @@ enum qrt_err qrt_notify_all(struct qrt_notify *handle)
 
 static enum qrt_err arm_try(struct qrt_case *arm)
 {
-	struct qrt__sync *sync;
-	enum qrt_err err = qrt__sync_use(arm->cx_, arm->object_, &kind, &sync);
+	struct notify *notify;
+	enum qrt_err err = qrt__object_use(arm->cx_, arm->object_, &kind, &notify);
 	if (err) {
 		return err;
 	}
-	struct notify *notify = (struct notify *)sync;
 	if (!notify->kept) {
 		return QRT_EAGAIN;
 	}
@@ -68,12 +67,7 @@ static enum qrt_err arm_try(struct qrt_case *arm)
 
 static struct notify *live(const void *handle)
 {
-	return qrt__handle_object(handle, QRT__NOTIFY_MAGIC);
-}
-
-static void arm_enqueue(struct qrt_case *arm)
-{
-	qrt__sync_enqueue(&live(arm->object_)->sync, arm);
+	return qrt__handle_object(handle, kind.magic);
 }
 
 /* What went to all the others have had too; what went to one must not get lost. */
@@ -88,7 +82,7 @@ static void arm_undo(struct qrt_case *arm)
 static const struct qrt__arm_ops wait_ops = {
     .kind = QRT__WAIT_NOTIFY,
     .try_now = arm_try,
-    .enqueue = arm_enqueue,
+    .enqueue = qrt__sync_enqueue,
     .undo = arm_undo,
 };
 
@@ -112,19 +106,10 @@ enum qrt_err qrt_notify_try_wait(struct qrt_cx *cx, struct qrt_notify *notify)
 
 enum qrt_err qrt_notify_open_at(struct qrt_cx *cx, const char *site, struct qrt_notify **ret_notify)
 {
-	struct qrt__sync *sync;
-	enum qrt_err err = qrt__sync_open(cx, &kind, site, &sync);
-	if (!err) {
-		*ret_notify = qrt__handle(sync);
-	}
-	return err;
+	return qrt__sync_open(cx, &kind, site, ret_notify);
 }
 
 enum qrt_err qrt_notify_close(struct qrt_notify **notify)
 {
-	enum qrt_err err = qrt__sync_close(*notify, &kind);
-	if (!err) {
-		*notify = NULL;
-	}
-	return err;
+	return qrt__object_close(notify, &kind);
 }

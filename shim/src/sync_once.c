@@ -11,24 +11,23 @@
 struct once {
 	struct qrt__sync sync;
 	bool done;
-	bool taken;	      /* somebody runs it, or is about to */
-	struct qrt_duty turn; /* stale once it is over */
-	const struct qrt_case *promised;
+	bool taken; /* somebody runs it, or is about to */
+	struct qrt__owner owner;
 };
-QRT__SYNC_FITS(struct once);
+QRT__OBJECT_FITS(struct once);
 
-static const struct qrt__sync_kind kind = {QRT__ONCE_MAGIC, "once"};
+static const struct qrt__object_kind kind = QRT__SYNC_KIND(0x71724e26u, "once");
 
 static struct once *live(const void *handle)
 {
-	return qrt__handle_object(handle, QRT__ONCE_MAGIC);
+	return qrt__handle_object(handle, kind.magic);
 }
 
 static void pass_on(struct once *once)
 {
 	struct qrt_case *arm = qrt__sync_first(&once->sync);
 	once->taken = arm;
-	once->promised = arm;
+	once->owner.promised = arm;
 	if (arm) {
 		qrt__grant(arm, QRT_OK);
 	}
@@ -58,40 +57,34 @@ static enum qrt_err take(struct qrt_case *arm, struct once *once)
 	enum qrt_err err = qrt_oblige_at(arm->cx_, QRT_DUTY_LEASE, "turn of a once", runner_died,
 					 arm->object_, arm->site_, &turn);
 	once->taken = true;
-	once->promised = NULL;
+	once->owner.promised = NULL;
 	if (err) {
 		pass_on(once);
 		return err;
 	}
-	once->turn = turn;
+	once->owner.lease = turn;
 	*(struct qrt_duty *)arm->value_ = turn;
 	return QRT_OK;
 }
 
 static enum qrt_err arm_try(struct qrt_case *arm)
 {
-	struct qrt__sync *sync;
+	struct once *once;
 	struct qrt_cx *cx = arm->cx_;
-	enum qrt_err err = qrt__sync_use(cx, arm->object_, &kind, &sync);
+	enum qrt_err err = qrt__object_use(cx, arm->object_, &kind, &once);
 	if (err) {
 		return err;
 	}
-	struct once *once = (struct once *)sync;
 	if (once->done) {
 		return QRT_OK;
 	}
 	if (!once->taken) {
 		return take(arm, once);
 	}
-	if (qrt__lease_holder(&once->turn) == cx->task) {
+	if (qrt__lease_holder(&once->owner.lease) == cx->task) {
 		return qrt_fail(cx, QRT_EDEADLOCK, "task %s runs it already", cx->task->name);
 	}
 	return QRT_EAGAIN;
-}
-
-static void arm_enqueue(struct qrt_case *arm)
-{
-	qrt__sync_enqueue(&live(arm->object_)->sync, arm);
 }
 
 static enum qrt_err arm_finish(struct qrt_case *arm, enum qrt_err granted)
@@ -114,16 +107,13 @@ static void arm_undo(struct qrt_case *arm)
 static struct qrt_task *arm_holder(const struct qrt_case *arm)
 {
 	const struct once *once = live(arm->object_);
-	if (!once) {
-		return NULL;
-	}
-	return once->promised ? once->promised->cx_->task : qrt__lease_holder(&once->turn);
+	return once ? qrt__owner_task(&once->owner) : NULL;
 }
 
 static const struct qrt__arm_ops run_ops = {
     .kind = QRT__WAIT_ONCE,
     .try_now = arm_try,
-    .enqueue = arm_enqueue,
+    .enqueue = qrt__sync_enqueue,
     .finish = arm_finish,
     .undo = arm_undo,
     .holder = arm_holder,
@@ -155,19 +145,10 @@ enum qrt_err qrt_once_run_at(struct qrt_cx *cx, struct qrt_once *handle, qrt_tas
 
 enum qrt_err qrt_once_open_at(struct qrt_cx *cx, const char *site, struct qrt_once **ret_once)
 {
-	struct qrt__sync *sync;
-	enum qrt_err err = qrt__sync_open(cx, &kind, site, &sync);
-	if (!err) {
-		*ret_once = qrt__handle(sync);
-	}
-	return err;
+	return qrt__sync_open(cx, &kind, site, ret_once);
 }
 
 enum qrt_err qrt_once_close(struct qrt_once **once)
 {
-	enum qrt_err err = qrt__sync_close(*once, &kind);
-	if (!err) {
-		*once = NULL;
-	}
-	return err;
+	return qrt__object_close(once, &kind);
 }

@@ -7,20 +7,19 @@
 
 struct rwlock {
 	struct qrt__sync sync;
-	size_t readers;	       /* in, or promised */
-	bool writing;	       /* the same of the writer */
-	bool damaged;	       /* a writer died, and nobody has said that it was repaired */
-	struct qrt_duty lease; /* the writer's; stale once it is given back */
-	const struct qrt_case *promised; /* to this writer */
+	size_t readers; /* in, or promised */
+	bool writing;	/* the same of the writer */
+	bool damaged;	/* a writer died, and nobody has said that it was repaired */
+	struct qrt__owner writer;
 };
-QRT__SYNC_FITS(struct rwlock);
+QRT__OBJECT_FITS(struct rwlock);
 
-static const struct qrt__sync_kind kind = {QRT__RWLOCK_MAGIC, "rwlock"};
+static const struct qrt__object_kind kind = QRT__SYNC_KIND(0x71724e22u, "rwlock");
 static const struct qrt__arm_ops read_ops, write_ops;
 
 static struct rwlock *live(const void *handle)
 {
-	return qrt__handle_object(handle, QRT__RWLOCK_MAGIC);
+	return qrt__handle_object(handle, kind.magic);
 }
 
 /* Lets in who may; each grant may change the line, so look again each time. */
@@ -32,7 +31,7 @@ static void admit(struct rwlock *lock)
 			lock->readers++;
 		} else if (lock->readers == 0) {
 			lock->writing = true;
-			lock->promised = arm;
+			lock->writer.promised = arm;
 		} else {
 			return;
 		}
@@ -51,7 +50,7 @@ static void writer_left(struct rwlock *lock)
 {
 	QRT_ASSERT(lock->writing);
 	lock->writing = false;
-	lock->promised = NULL;
+	lock->writer.promised = NULL;
 	admit(lock);
 }
 
@@ -105,8 +104,8 @@ static enum qrt_err take(struct qrt_case *arm, struct rwlock *lock)
 		return err;
 	}
 	if (!reads) {
-		lock->promised = NULL;
-		lock->lease = duty;
+		lock->writer.promised = NULL;
+		lock->writer.lease = duty;
 	}
 	struct qrt_lease *ret_lease = arm->value_;
 	ret_lease->duty = duty;
@@ -115,9 +114,9 @@ static enum qrt_err take(struct qrt_case *arm, struct rwlock *lock)
 
 static enum qrt_err arm_try(struct qrt_case *arm)
 {
-	struct qrt__sync *sync;
+	struct rwlock *lock;
 	struct qrt_cx *cx = arm->cx_;
-	enum qrt_err err = qrt__sync_use(cx, arm->object_, &kind, &sync);
+	enum qrt_err err = qrt__object_use(cx, arm->object_, &kind, &lock);
 	if (err) {
 		return err;
 	}
@@ -126,8 +125,7 @@ static enum qrt_err arm_try(struct qrt_case *arm)
 	    qrt__lease_held(cx->task, &qrt__lease_write, arm->object_)) {
 		return qrt_fail(cx, QRT_EDEADLOCK, "task %s holds the rwlock", cx->task->name);
 	}
-	struct rwlock *lock = (struct rwlock *)sync;
-	if (lock->writing || qrt__sync_first(sync)) {
+	if (lock->writing || qrt__sync_first(&lock->sync)) {
 		return QRT_EAGAIN;
 	}
 	if (arm->ops_ == &read_ops) {
@@ -138,11 +136,6 @@ static enum qrt_err arm_try(struct qrt_case *arm)
 		return QRT_EAGAIN;
 	}
 	return take(arm, lock);
-}
-
-static void arm_enqueue(struct qrt_case *arm)
-{
-	qrt__sync_enqueue(&live(arm->object_)->sync, arm);
 }
 
 /* A writer that leaves the line may have been all that stopped the readers behind it. */
@@ -177,16 +170,13 @@ static void write_undo(struct qrt_case *arm)
 static struct qrt_task *arm_holder(const struct qrt_case *arm)
 {
 	const struct rwlock *lock = live(arm->object_);
-	if (!lock) {
-		return NULL;
-	}
-	return lock->promised ? lock->promised->cx_->task : qrt__lease_holder(&lock->lease);
+	return lock ? qrt__owner_task(&lock->writer) : NULL;
 }
 
 static const struct qrt__arm_ops read_ops = {
     .kind = QRT__WAIT_RDLOCK,
     .try_now = arm_try,
-    .enqueue = arm_enqueue,
+    .enqueue = qrt__sync_enqueue,
     .left = arm_left,
     .finish = arm_finish,
     .undo = read_undo,
@@ -196,7 +186,7 @@ static const struct qrt__arm_ops read_ops = {
 static const struct qrt__arm_ops write_ops = {
     .kind = QRT__WAIT_WRLOCK,
     .try_now = arm_try,
-    .enqueue = arm_enqueue,
+    .enqueue = qrt__sync_enqueue,
     .left = arm_left,
     .finish = arm_finish,
     .undo = write_undo,
@@ -249,35 +239,18 @@ enum qrt_err qrt_rwlock_try_write_at(struct qrt_cx *cx, struct qrt_rwlock *rwloc
 
 enum qrt_err qrt_rwlock_consistent(struct qrt_rwlock *handle)
 {
-	struct qrt__sync *sync;
-	enum qrt_err err = qrt__sync_poke(handle, &kind, &sync);
-	if (err) {
-		return err;
-	}
-	struct rwlock *lock = (struct rwlock *)sync;
-	const struct qrt_task *holder = qrt__lease_holder(&lock->lease);
-	if (!holder || holder != sync->rt->current) {
-		return QRT_ENOTOWNER;
-	}
-	lock->damaged = false;
-	return QRT_OK;
+	struct rwlock *lock;
+	enum qrt_err err = qrt__object_find(handle, &kind, &lock);
+	return err ? err
+		   : qrt__owner_consistent(&lock->writer, lock->sync.object.rt, &lock->damaged);
 }
 
 enum qrt_err qrt_rwlock_open_at(struct qrt_cx *cx, const char *site, struct qrt_rwlock **ret_rwlock)
 {
-	struct qrt__sync *sync;
-	enum qrt_err err = qrt__sync_open(cx, &kind, site, &sync);
-	if (!err) {
-		*ret_rwlock = qrt__handle(sync);
-	}
-	return err;
+	return qrt__sync_open(cx, &kind, site, ret_rwlock);
 }
 
 enum qrt_err qrt_rwlock_close(struct qrt_rwlock **rwlock)
 {
-	enum qrt_err err = qrt__sync_close(*rwlock, &kind);
-	if (!err) {
-		*rwlock = NULL;
-	}
-	return err;
+	return qrt__object_close(rwlock, &kind);
 }

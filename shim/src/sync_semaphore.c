@@ -8,7 +8,7 @@ struct semaphore {
 	struct qrt__sync sync;
 	size_t units, available; /* what is promised is no longer available */
 };
-QRT__SYNC_FITS(struct semaphore);
+QRT__OBJECT_FITS(struct semaphore);
 
 /* What a lease of units is of; of the heap, as the ledger keeps one pointer only. */
 struct loan {
@@ -16,11 +16,11 @@ struct loan {
 	size_t n;
 };
 
-static const struct qrt__sync_kind kind = {QRT__SEMAPHORE_MAGIC, "semaphore"};
+static const struct qrt__object_kind kind = QRT__SYNC_KIND(0x71724e23u, "semaphore");
 
 static struct semaphore *live(const void *handle)
 {
-	return qrt__handle_object(handle, QRT__SEMAPHORE_MAGIC);
+	return qrt__handle_object(handle, kind.magic);
 }
 
 /* Each grant may change the line, so look again each time. */
@@ -79,26 +79,20 @@ static enum qrt_err take(struct qrt_case *arm)
 
 static enum qrt_err arm_try(struct qrt_case *arm)
 {
-	struct qrt__sync *sync;
-	enum qrt_err err = qrt__sync_use(arm->cx_, arm->object_, &kind, &sync);
+	struct semaphore *semaphore;
+	enum qrt_err err = qrt__object_use(arm->cx_, arm->object_, &kind, &semaphore);
 	if (err) {
 		return err;
 	}
-	struct semaphore *semaphore = (struct semaphore *)sync;
 	if (arm->word_ == 0 || arm->word_ > semaphore->units) {
 		return qrt_fail(arm->cx_, QRT_EINVAL, "%zu units of a semaphore that has %zu",
 				(size_t)arm->word_, semaphore->units);
 	}
-	if (qrt__sync_first(sync) || arm->word_ > semaphore->available) {
+	if (qrt__sync_first(&semaphore->sync) || arm->word_ > semaphore->available) {
 		return QRT_EAGAIN;
 	}
 	semaphore->available -= (size_t)arm->word_;
 	return take(arm);
-}
-
-static void arm_enqueue(struct qrt_case *arm)
-{
-	qrt__sync_enqueue(&live(arm->object_)->sync, arm);
 }
 
 /* A big request that leaves the line may have been all that stopped those behind it. */
@@ -126,7 +120,7 @@ static void arm_undo(struct qrt_case *arm)
 static const struct qrt__arm_ops acquire_ops = {
     .kind = QRT__WAIT_SEMAPHORE,
     .try_now = arm_try,
-    .enqueue = arm_enqueue,
+    .enqueue = qrt__sync_enqueue,
     .left = arm_left,
     .finish = arm_finish,
     .undo = arm_undo,
@@ -160,26 +154,19 @@ enum qrt_err qrt_try_acquire_at(struct qrt_cx *cx, struct qrt_semaphore *semapho
 enum qrt_err qrt_semaphore_open_at(struct qrt_cx *cx, size_t units, const char *site,
 				   struct qrt_semaphore **ret_semaphore)
 {
-	struct qrt__sync *sync;
 	if (units == 0) {
 		return qrt_fail(cx, QRT_EINVAL, "a semaphore of 0 units");
 	}
-	enum qrt_err err = qrt__sync_open(cx, &kind, site, &sync);
-	if (err) {
-		return err;
+	enum qrt_err err = qrt__sync_open(cx, &kind, site, ret_semaphore);
+	if (!err) {
+		struct semaphore *semaphore = live(*ret_semaphore);
+		semaphore->units = units;
+		semaphore->available = units;
 	}
-	struct semaphore *semaphore = (struct semaphore *)sync;
-	semaphore->units = units;
-	semaphore->available = units;
-	*ret_semaphore = qrt__handle(sync);
-	return QRT_OK;
+	return err;
 }
 
 enum qrt_err qrt_semaphore_close(struct qrt_semaphore **semaphore)
 {
-	enum qrt_err err = qrt__sync_close(*semaphore, &kind);
-	if (!err) {
-		*semaphore = NULL;
-	}
-	return err;
+	return qrt__object_close(semaphore, &kind);
 }

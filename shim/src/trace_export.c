@@ -166,6 +166,15 @@ static void end_instant(struct exporter *ex)
 	end_event(ex);
 }
 
+/* The two texts of @step under these names come last. */
+static void end_told(struct exporter *ex, const struct qrt__step *step, const char *name,
+		     const char *site)
+{
+	put_arg(ex, ",", name, step->name);
+	put_arg(ex, ",", site, step->site);
+	end_instant(ex);
+}
+
 /* --- slices of tasks ------------------------------------------------------------------------- */
 
 static void tell_name(struct exporter *ex, uint64_t id, const char *name)
@@ -281,9 +290,7 @@ static void export_cancel(struct exporter *ex, const struct qrt__step *step)
 	bool of_task = step->what == QRT__TRACE_CANCEL_TASK;
 	instant(ex, "cancel", "cancel");
 	put_arg(ex, "", "kind", qrt_cancel_name((enum qrt_cancel_kind)step->a));
-	put_arg(ex, ",", of_task ? "task" : "region", step->name);
-	put_arg(ex, ",", "reason", step->site);
-	end_instant(ex);
+	end_told(ex, step, of_task ? "task" : "region", "reason");
 }
 
 static void export_step(struct exporter *ex, const struct qrt__step *step)
@@ -307,30 +314,22 @@ static void export_step(struct exporter *ex, const struct qrt__step *step)
 	case QRT__TRACE_STUCK:
 		instant(ex, "stuck", "force");
 		put(ex->out, "\"task\":%" PRIu64 ",\"ms\":%" PRIu64, step->a, step->b);
-		put_arg(ex, ",", "waited_for", step->name);
-		put_arg(ex, ",", "held_by", step->site);
-		end_instant(ex);
+		end_told(ex, step, "waited_for", "held_by");
 		break;
 	case QRT__TRACE_DENIED:
 		instant(ex, "denied", "capability");
 		put(ex->out, "\"task\":%" PRIu64, step->a);
-		put_arg(ex, ",", "capability", step->name);
-		put_arg(ex, ",", "site", step->site);
-		end_instant(ex);
+		end_told(ex, step, "capability", "site");
 		break;
 	case QRT__TRACE_LEAK:
 		instant(ex, "leak", "leak");
 		put_arg(ex, "", "duty", qrt__duty_name((enum qrt_duty_kind)step->a));
-		put_arg(ex, ",", "what", step->name);
-		put_arg(ex, ",", "site", step->site);
-		end_instant(ex);
+		end_told(ex, step, "what", "site");
 		break;
 	case QRT__TRACE_STALL:
 		instant(ex, "stall", "stall");
 		put(ex->out, "\"ms\":%" PRIu64, step->a / (uint64_t)QRT_MS);
-		put_arg(ex, ",", "task", step->name);
-		put_arg(ex, ",", "site", step->site);
-		end_instant(ex);
+		end_told(ex, step, "task", "site");
 		break;
 	case QRT__TRACE_GRANT:
 		instant(ex, "grant", "grant");

@@ -5,42 +5,28 @@
 #include <qrt/watch.h>
 
 #include "shim/src/queue.h"
-#include "shim/src/sink.h"
-
-#define WATCH_MAGIC 0x71724e17u
-#define CLOSED_MAGIC 0x71724e18u
 
 struct watch {
-	struct qrt__slot slot;
-	struct qrt_runtime *rt;
-	struct qrt_duty duty;
+	struct qrt__audience audience;
 	void *value;
 	size_t size;
 	uint64_t version; /* from 1 */
-	size_t promised;  /* tasks that were woken and have not run yet */
-	bool finished, closed;
-	struct qrt__line watchers;
+	bool finished;
 };
+QRT__OBJECT_FITS(struct watch);
 
-_Static_assert(sizeof(struct watch) <= QRT__SLOT_ALIGN, "a watch fits into a slot");
+static qrt_release_fn shut;
 
-static enum qrt_err find_here(const struct qrt_watch *handle, struct watch **ret_watch)
-{
-	struct watch *watch = qrt__handle_object(handle, WATCH_MAGIC);
-	if (!watch) {
-		return QRT_ESTALE;
-	}
-	if (!qrt__on_thread_of(watch->rt)) {
-		return QRT_ETHREAD;
-	}
-	*ret_watch = watch;
-	return QRT_OK;
-}
+static const struct qrt__object_kind kind = {
+    .magic = 0x71724e17u,
+    .name = "watch",
+    .end = shut,
+};
 
 enum qrt_err qrt_watch_set_sized(struct qrt_watch *watch, const void *value, size_t size)
 {
 	struct watch *found;
-	enum qrt_err err = find_here(watch, &found);
+	enum qrt_err err = qrt__object_find(watch, &kind, &found);
 	if (err) {
 		return err;
 	}
@@ -52,9 +38,8 @@ enum qrt_err qrt_watch_set_sized(struct qrt_watch *watch, const void *value, siz
 	}
 	qrt__element_copy(found->value, value, size);
 	found->version++;
-	while (!qrt__line_empty(&found->watchers)) {
-		found->promised++;
-		qrt__grant(qrt__line_pop(&found->watchers, found->rt->turn_ns), QRT_OK);
+	while (!qrt__line_empty(&found->audience.line)) {
+		qrt__audience_wake(&found->audience);
 	}
 	return QRT_OK;
 }
@@ -63,7 +48,7 @@ enum qrt_err qrt_watch_get_sized(struct qrt_watch *watch, size_t size, void *ret
 				 uint64_t *ret_version)
 {
 	struct watch *found;
-	enum qrt_err err = find_here(watch, &found);
+	enum qrt_err err = qrt__object_find(watch, &kind, &found);
 	if (err) {
 		return err;
 	}
@@ -82,10 +67,11 @@ enum qrt_err qrt_watch_get_sized(struct qrt_watch *watch, size_t size, void *ret
 enum qrt_err qrt_watch_finish(struct qrt_watch *watch)
 {
 	struct watch *found;
-	enum qrt_err err = find_here(watch, &found);
+	enum qrt_err err = qrt__object_find(watch, &kind, &found);
 	if (!err) {
 		found->finished = true;
-		qrt__line_grant_all(&found->watchers, QRT_ECLOSED, found->rt->turn_ns);
+		qrt__line_grant_all(&found->audience.line, QRT_ECLOSED,
+				    found->audience.object.rt->turn_ns);
 	}
 	return err;
 }
@@ -104,34 +90,8 @@ static enum qrt_err look(const struct watch *watch, uint64_t *seen)
 static enum qrt_err changed_try(struct qrt_case *arm)
 {
 	struct watch *watch;
-	enum qrt_err err = find_here(arm->object_, &watch);
+	enum qrt_err err = qrt__object_find(arm->object_, &kind, &watch);
 	return err ? err : look(watch, arm->value_);
-}
-
-static void changed_enqueue(struct qrt_case *arm)
-{
-	struct watch *watch = qrt__arm_object(arm);
-	qrt__line_join(&watch->watchers, arm, watch->rt->turn_ns);
-}
-
-static void changed_withdraw(struct qrt_case *arm)
-{
-	struct watch *watch = qrt__arm_object(arm);
-	qrt__line_leave(&watch->watchers, arm, watch->rt->turn_ns);
-}
-
-/* Whether the watch is still open; frees it when this was the last that kept it. */
-static bool let_go(struct watch *watch)
-{
-	QRT_ASSERT(watch->promised > 0);
-	watch->promised--;
-	if (!watch->closed) {
-		return true;
-	}
-	if (watch->promised == 0) {
-		qrt__pool_give(&watch->rt->objects, watch);
-	}
-	return false;
 }
 
 static enum qrt_err changed_finish(struct qrt_case *arm, enum qrt_err granted)
@@ -140,7 +100,7 @@ static enum qrt_err changed_finish(struct qrt_case *arm, enum qrt_err granted)
 	if (granted) {
 		return granted; /* it may be gone */
 	}
-	if (!let_go(watch)) {
+	if (!qrt__audience_let_go(&watch->audience)) {
 		return QRT_ECLOSED;
 	}
 	*(uint64_t *)arm->value_ = watch->version;
@@ -150,14 +110,14 @@ static enum qrt_err changed_finish(struct qrt_case *arm, enum qrt_err granted)
 /* Everybody is told of a change: there is no turn to pass on. */
 static void changed_undo(struct qrt_case *arm)
 {
-	let_go(qrt__arm_object(arm));
+	qrt__audience_let_go(qrt__arm_object(arm));
 }
 
 static const struct qrt__arm_ops changed_ops = {
     .kind = QRT__WAIT_WATCH,
     .try_now = changed_try,
-    .enqueue = changed_enqueue,
-    .withdraw = changed_withdraw,
+    .enqueue = qrt__audience_enqueue,
+    .withdraw = qrt__audience_withdraw,
     .finish = changed_finish,
     .undo = changed_undo,
 };
@@ -178,74 +138,49 @@ enum qrt_err qrt_watch_changed(struct qrt_cx *cx, struct qrt_watch *watch, uint6
 static void shut(void *arg)
 {
 	struct watch *watch = arg;
-	watch->closed = true;
-	watch->slot.magic = CLOSED_MAGIC;
-	qrt__line_grant_all(&watch->watchers, QRT_ECLOSED, watch->rt->turn_ns);
 	free(watch->value);
 	watch->value = NULL;
-	if (watch->promised == 0) {
-		qrt__pool_give(&watch->rt->objects, watch);
-	}
+	qrt__audience_retire(&watch->audience);
+	qrt__audience_free_unpromised(&watch->audience);
 }
 
 enum qrt_err qrt_watch_open_at(struct qrt_cx *cx, const void *initial, size_t size,
 			       const char *site, struct qrt_watch **ret_watch)
 {
-	struct qrt_runtime *rt = cx->task->rt;
-	if (!qrt__on_thread_of(rt)) {
-		return QRT_ETHREAD;
-	}
+	struct watch *watch;
 	enum qrt_err err = qrt__element_check(cx, size, 1);
+	if (!err) {
+		err = qrt__object_open(cx, &kind, site, &watch);
+	}
 	if (err) {
 		return err;
 	}
-	struct watch *watch = qrt__pool_take(&rt->objects, WATCH_MAGIC);
-	if (!watch) {
+	watch->value = malloc(size);
+	if (!watch->value) {
+		qrt__object_undo(&watch->audience.object);
 		return QRT_ENOMEM;
 	}
-	watch->rt = rt;
+	memcpy(watch->value, initial, size);
 	watch->size = size;
 	watch->version = 1;
-	qrt__line_init(&watch->watchers);
-	watch->value = malloc(size);
-	err = watch->value
-		  ? qrt_oblige_at(cx, QRT_DUTY_OTHER, "watch", shut, watch, site, &watch->duty)
-		  : QRT_ENOMEM;
-	if (err) {
-		free(watch->value);
-		qrt__pool_give(&rt->objects, watch);
-		return err;
-	}
-	memcpy(watch->value, initial, size);
+	qrt__line_init(&watch->audience.line);
 	*ret_watch = qrt__handle(watch);
 	return QRT_OK;
 }
 
 enum qrt_err qrt_watch_close(struct qrt_watch **watch)
 {
-	struct watch *found;
-	if (!*watch) {
-		return QRT_OK;
-	}
-	enum qrt_err err = find_here(*watch, &found);
-	if (err != QRT_ETHREAD) {
-		*watch = NULL;
-	}
-	if (!err) {
-		QRT_IGNORE(qrt_settle(&found->duty), "it is being done");
-		shut(found);
-	}
-	return err;
+	return qrt__object_close(watch, &kind);
 }
 
 enum qrt_err qrt_watch_stats(const struct qrt_watch *watch, struct qrt_watch_stats *ret_stats)
 {
 	struct watch *found;
-	enum qrt_err err = find_here(watch, &found);
+	enum qrt_err err = qrt__object_find(watch, &kind, &found);
 	if (!err) {
 		*ret_stats = (struct qrt_watch_stats){.version = found->version,
-						      .watchers = found->watchers.n,
-						      .changed = found->watchers.stats};
+						      .watchers = found->audience.line.n,
+						      .changed = found->audience.line.stats};
 	}
 	return err;
 }

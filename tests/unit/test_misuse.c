@@ -485,7 +485,8 @@ struct foreign {
 	struct qrt_cx *cx;
 	struct things it;
 	struct answers answers;
-	enum qrt_err spawned, try_send, try_recv, closed_chan, unlocked, sent, aborted, opened_chan;
+	enum qrt_err spawned, try_send, try_recv, closed_chan, unlocked, sent, aborted, opened_chan,
+	    opened_mailbox;
 	struct qrt_lease lease;
 };
 
@@ -494,6 +495,7 @@ static void *foreign_thread(void *arg)
 	struct foreign *foreign = arg;
 	struct things *it = &foreign->it;
 	struct qrt_chan *chan = it->empty;
+	struct qrt_mailbox *mailbox;
 	int value = 1;
 	try_all(foreign->cx, it, &foreign->answers);
 	foreign->spawned = qrt_spawn(it->region, well, &ran);
@@ -501,6 +503,7 @@ static void *foreign_thread(void *arg)
 	foreign->try_recv = qrt_chan_try_recv(it->full, &value);
 	foreign->closed_chan = qrt_chan_close(&chan);
 	foreign->opened_chan = qrt_chan_open(foreign->cx, sizeof(int), 1, NULL, &chan);
+	foreign->opened_mailbox = qrt_mailbox_open(foreign->cx, sizeof(int), 1, NULL, &mailbox);
 	foreign->unlocked = qrt_unlock(&foreign->lease);
 	foreign->sent = qrt_send(&it->permit, &value);
 	foreign->aborted = qrt_abort(&it->permit);
@@ -521,7 +524,8 @@ static enum qrt_err foreign_scenario(struct qrt_cx *cx, void *arg)
 	EXPECT(!all_said(&foreign.answers, QRT_ETHREAD));
 	EXPECT(foreign.spawned == QRT_ETHREAD && foreign.try_send == QRT_ETHREAD);
 	EXPECT(foreign.try_recv == QRT_ETHREAD && foreign.closed_chan == QRT_ETHREAD);
-	EXPECT(foreign.opened_chan == QRT_ETHREAD && foreign.unlocked == QRT_ETHREAD);
+	EXPECT(foreign.opened_chan == QRT_ETHREAD && foreign.opened_mailbox == QRT_ETHREAD);
+	EXPECT(foreign.unlocked == QRT_ETHREAD);
 	EXPECT(foreign.sent == QRT_ETHREAD && foreign.aborted == QRT_ETHREAD);
 	EXPECT(!qrt_release(&foreign.lease));
 	EXPECT(!close_all(cx, &foreign.it));
@@ -532,6 +536,59 @@ static void a_context_is_of_no_use_on_a_foreign_thread(void **state)
 {
 	(void)state;
 	play(foreign_scenario);
+}
+
+/* --- things of another runtime ------------------------------------------------------------- */
+
+struct elsewhere {
+	struct qrt_chan *chan;
+	struct qrt_mutex *mutex;
+	const char *name; /* of their runtime */
+	enum qrt_err err;
+};
+
+/* A task of its own runtime, which may wait, but for nothing of these. */
+static enum qrt_err uses_elsewhere(struct qrt_cx *cx, void *arg)
+{
+	const struct elsewhere *it = arg;
+	char text[128];
+	int value = 0;
+	struct qrt_lease lease;
+	EXPECT(qrt_chan_send(cx, it->chan, &value) == QRT_ETHREAD);
+	snprintf(text, sizeof(text), "the channel belongs to runtime %s", it->name);
+	EXPECT(strcmp(qrt_detail(cx), text) == 0);
+	EXPECT(qrt_mutex_lock(cx, it->mutex, &lease) == QRT_EINVAL);
+	snprintf(text, sizeof(text), "the mutex belongs to runtime %s", it->name);
+	EXPECT(strcmp(qrt_detail(cx), text) == 0);
+	return QRT_OK;
+}
+
+static void *other_runtime(void *arg)
+{
+	struct elsewhere *it = arg;
+	size_t n;
+	it->err = on_backend(qrt_backend_names(&n)[0], uses_elsewhere, it);
+	return NULL;
+}
+
+static enum qrt_err elsewhere_scenario(struct qrt_cx *cx, void *arg)
+{
+	(void)arg;
+	struct elsewhere it = {.name = cx->task->rt->name};
+	pthread_t thread;
+	EXPECT(!qrt_chan_open(cx, sizeof(int), 1, NULL, &it.chan));
+	EXPECT(!qrt_mutex_open(cx, &it.mutex));
+	EXPECT(!pthread_create(&thread, NULL, other_runtime, &it));
+	EXPECT(!pthread_join(thread, NULL));
+	EXPECT(!it.err);
+	EXPECT(!qrt_chan_close(&it.chan));
+	return qrt_mutex_close(&it.mutex);
+}
+
+static void what_belongs_to_another_runtime_is_refused(void **state)
+{
+	(void)state;
+	play(elsewhere_scenario);
 }
 
 /* --- with the context of another task ------------------------------------------------------ */
@@ -622,9 +679,11 @@ static void what_is_used_up_is_stale(void **state)
 
 /* --- closed while somebody waits ----------------------------------------------------------- */
 
+enum { WAITERS = 11 };
+
 struct closing {
 	struct things it;
-	enum qrt_err results[8], again[8];
+	enum qrt_err results[WAITERS], again[WAITERS];
 	int n;
 };
 
@@ -647,12 +706,16 @@ WAITER(waits_barrier, 4, qrt_barrier_wait(cx, it->barrier, NULL))
 WAITER(waits_read, 5, qrt_read(cx, it->a, &(char){0}, 1, &(size_t){0}))
 WAITER(waits_accept, 6, qrt_accept(cx, it->listener, &(struct qrt_stream *){NULL}))
 WAITER(waits_signal, 7, qrt_signal_wait(cx, it->signals, &(int){0}))
+WAITER(waits_oneshot, 8, qrt_oneshot_recv(cx, it->oneshot, &(int){0}))
+WAITER(waits_broadcast, 9, qrt_broadcast_recv(cx, it->subscription, &(int){0}))
+WAITER(waits_watch, 10, qrt_watch_changed(cx, it->watch, &(uint64_t){1}))
 
 static enum qrt_err closing_scenario(struct qrt_cx *cx, void *arg)
 {
 	(void)arg;
-	qrt_task_fn *const waiters[] = {waits_recv,    waits_send, waits_mailbox, waits_lock,
-					waits_barrier, waits_read, waits_accept,  waits_signal};
+	qrt_task_fn *const waiters[WAITERS] = {
+	    waits_recv,	  waits_send,	waits_mailbox, waits_lock,	waits_barrier, waits_read,
+	    waits_accept, waits_signal, waits_oneshot, waits_broadcast, waits_watch};
 	struct closing closing;
 	struct qrt_region *region;
 	struct qrt_lease lease;
@@ -661,7 +724,7 @@ static enum qrt_err closing_scenario(struct qrt_cx *cx, void *arg)
 	EXPECT(!open_channels(cx, it) && !open_rest(cx, it));
 	EXPECT(!qrt_mutex_lock(cx, it->mutex, &lease));
 	EXPECT(!qrt_region_open(cx, QRT_COLLECT, &region));
-	for (int i = 0; i < 8; i++) {
+	for (int i = 0; i < WAITERS; i++) {
 		EXPECT(!qrt_spawn(region, waiters[i], &closing));
 	}
 	EXPECT(!qrt_sleep(cx, QRT_MS) && closing.n == 0);
@@ -669,8 +732,8 @@ static enum qrt_err closing_scenario(struct qrt_cx *cx, void *arg)
 	struct qrt_region *first = it->region;
 	EXPECT(!qrt_region_open(cx, QRT_COLLECT, &it->region));
 	EXPECT(!close_all(cx, it));
-	EXPECT(!qrt_region_close(cx, &region, QRT_OK) && closing.n == 8);
-	for (int i = 0; i < 8; i++) {
+	EXPECT(!qrt_region_close(cx, &region, QRT_OK) && closing.n == WAITERS);
+	for (int i = 0; i < WAITERS; i++) {
 		EXPECT(closing.results[i] == QRT_ECLOSED);
 		EXPECT(closing.again[i] == QRT_ESTALE);
 	}
@@ -694,6 +757,7 @@ int main(void)
 	    cmocka_unit_test(nothing_waits_in_a_finalizer),
 	    cmocka_unit_test(what_needs_no_wait_is_done_in_a_finalizer),
 	    cmocka_unit_test(a_context_is_of_no_use_on_a_foreign_thread),
+	    cmocka_unit_test(what_belongs_to_another_runtime_is_refused),
 	    cmocka_unit_test(another_tasks_context_is_of_no_use),
 	    cmocka_unit_test(what_is_used_up_is_stale),
 	    cmocka_unit_test(who_waits_for_what_is_closed_is_told_and_its_handle_is_stale),
