@@ -286,7 +286,7 @@ enum qrt_err qrt__cancel_refuse(struct qrt_task *task)
 static void catch_up(struct qrt_task *task)
 {
 	const struct qrt__engine *engine = task->rt->engine;
-	if (!engine->structured) {
+	if (!engine->structured || QRT__MUTANT(CANCEL_FORGOTTEN)) {
 		return;
 	}
 	/* Inside out will do: what an outer one is told it passes on. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shim/src/census.h"
 #include "shim/src/internal.h"
 #include "shim/src/report.h"
 #include "shim/src/token.h"
@@ -93,6 +94,7 @@ void qrt__wait_object(const struct qrt__wait *wait, char *ret_text, size_t n)
 		break;
 	case QRT__WAIT_LANE:
 	case QRT__WAIT_CALL:
+	case QRT__WAIT_WS:
 		snprintf(ret_text, n, "%s", (const char *)object);
 		break;
 	default:
@@ -174,6 +176,9 @@ static void put_duty(struct dump *dump, const struct qrt__obligation *entry)
 	qrt__report_text(report, "what", entry->what);
 	qrt__report_text(report, "made_at", entry->site);
 	qrt__report_text(report, "holder", entry->holder_name);
+	if (qrt__duty_is_left(entry)) {
+		qrt__report_flag(report, "left");
+	}
 	put_age(dump, "age_ms", entry->since_ns);
 	if (qrt__report_fits(report)) {
 		qrt__report_end(report);
@@ -366,6 +371,34 @@ static void put_hogs(struct dump *dump)
 	qrt__report_array_end(report);
 }
 
+/* --- stacks ---------------------------------------------------------------------------------- */
+
+static void put_stacks(struct dump *dump, struct qrt__census *census)
+{
+	struct qrt__report *report = &dump->report;
+	const struct qrt__census_row *rows;
+	size_t n = qrt__census_rows(census, &rows);
+	qrt__report_array(report, "stacks");
+	for (size_t i = 0; i < n && qrt__report_begin(report); i++) {
+		qrt__report_text(report, "stack", rows[i].name);
+		qrt__report_text(report, "spawned_at", rows[i].site);
+		qrt__report_number(report, "tasks", (int64_t)rows[i].tasks);
+		qrt__report_number(report, "used_max", (int64_t)rows[i].used_max);
+		qrt__report_number(report, "of", (int64_t)rows[i].stack_size);
+		if (qrt__report_fits(report)) {
+			qrt__report_end(report);
+		}
+	}
+	if (qrt__census_left_out(census) > 0 && qrt__report_begin(report)) {
+		qrt__report_text(report, "stack", "(left out)");
+		qrt__report_number(report, "tasks", (int64_t)qrt__census_left_out(census));
+		if (qrt__report_fits(report)) {
+			qrt__report_end(report);
+		}
+	}
+	qrt__report_array_end(report);
+}
+
 /* --- all of it ------------------------------------------------------------------------------- */
 
 static uint64_t tasks_live(const struct qrt_runtime *rt)
@@ -393,6 +426,9 @@ static void put_runtime(struct dump *dump)
 	put_hogs(dump);
 	qrt__report_member(report, "root");
 	put_regions(dump, rt->root);
+	if (rt->census) {
+		put_stacks(dump, rt->census);
+	}
 	if (report->cut) {
 		qrt__report_note_cut(report, tasks_live(rt) - dump->tasks);
 	}

@@ -35,6 +35,7 @@ struct qrt__stack {
 	char *base;	   /* lowest usable byte; below it lies the guard */
 	size_t size;	   /* usable bytes */
 	unsigned valgrind; /* registration id */
+	bool painted;	   /* for the census */
 };
 
 struct qrt__fiber {
@@ -52,6 +53,8 @@ typedef void qrt__fiber_fn(void *arg);
 /* @guard_bytes and @stack_bytes are rounded up to pages. */
 enum qrt_err qrt__stack_pool_create(size_t stack_bytes, struct qrt__stack_pool **ret_pool);
 /* All stacks must be back. NULL-safe. */
+/* From now on this thread keeps one pool that is destroyed, for the next one created. */
+void qrt__stack_pool_keep_one(void);
 void qrt__stack_pool_destroy(struct qrt__stack_pool **pool);
 /* Of at least @bytes (0: the pool's own size). QRT_ENOMEM when the system gives no more. */
 enum qrt_err qrt__stack_get(struct qrt__stack_pool *pool, size_t bytes,

@@ -1,10 +1,12 @@
 /*
  * Lanes: blocking work on named, bounded threads. The job lies on the stack
- * of the task that waits for it; the lane's lock guards its state, so that
- * taking it back, interrupting it and ending it cannot cross.
+ * of the task that waits for it, or on the heap when that task may leave; the
+ * lane's lock guards its state, so that taking it back, interrupting it and
+ * ending it cannot cross. Never touches a caller that has left.
  *
- *	queued ──> running ──> done
- *	   └── taken back ──────┘
+ *	queued ──> running ──────────> done
+ *	   │           └── left ────────┤   its caller has gone, it ends by itself
+ *	   └── taken back ──────────────┘
  *
  * With a driver that has no threads (the lab) the job runs on the loop's own
  * stack, at a moment of the driver's choice.
@@ -32,12 +34,22 @@ struct qrt_job {
 	_Atomic int unwanted; /* enum qrt_err: why the caller no longer wants it */
 	qrt_interrupt_fn *interrupt;
 	void *interrupt_arg;
-	int64_t queue_deadline_ns, deadline_ns;
-	struct qrt__wait wait;
+	int64_t deadline_ns;
+	struct qrt_duty duty;
+	void (*drop)(void *arg);    /* NULL: it cannot be left */
+	int64_t grace_ns, leave_ns; /* of a wait for what is unwanted; when it ends */
+	struct caller *caller;	    /* loop thread; NULL: it was left, and frees itself */
 	struct qrt__post done;
 	struct qrt__timer start; /* the lab's moment */
 	struct qrt__list node;	 /* in the queue */
 	char detail[QRT__DETAIL_MAX];
+};
+
+/* Who waits for a job; on its stack. */
+struct caller {
+	struct qrt__wait wait;
+	struct qrt_job *job;
+	bool left; /* the job is no longer its own, and may be gone */
 };
 
 struct qrt_lane {
@@ -59,16 +71,42 @@ static bool simulated(const struct qrt_lane *lane)
 	return lane->rt->driver->job_delay;
 }
 
+/* The caller goes on without it; from here on the root answers for its duty. */
+static void leave(struct qrt_job *job)
+{
+	struct caller *caller = job->caller;
+	job->caller = NULL;
+	caller->left = true;
+	caller->wait.aborted = true;
+	QRT__COUNT(job->lane->rt->jobs_left, 1);
+	qrt__duty_leave(&job->duty);
+	qrt__unpark(&caller->wait, (enum qrt_err)atomic_load(&job->unwanted));
+}
+
+/* One that was left has ended at last. */
+static void bury(struct qrt_job *job)
+{
+	QRT__COUNT(job->lane->rt->jobs_left, -1);
+	QRT_IGNORE(qrt_settle(&job->duty), "a runtime that was closed over it has settled it");
+	job->drop(job->arg);
+	free(job);
+}
+
 /* On the loop's thread: the caller may go on. */
 static void job_over(struct qrt_job *job, enum qrt_err result)
 {
 	struct qrt_lane *lane = job->lane;
 	job->state = JOB_DONE;
+	qrt__tell_named(lane->rt, QRT__TRACE_OP_END, job, 0, lane->name, NULL);
 	QRT__COUNT(lane->rt->jobs_live, -1);
 	if (atomic_fetch_sub(&lane->depth, 1) == 1) {
 		qrt__event_set(&lane->idle);
 	}
-	qrt__unpark(&job->wait, result);
+	if (job->caller) {
+		qrt__unpark(&job->caller->wait, result);
+	} else {
+		bury(job);
+	}
 }
 
 static void job_done(struct qrt_runtime *rt, struct qrt__post *post)
@@ -103,7 +141,7 @@ static void *lane_thread(void *arg)
 		job->result = job->fn(job, job->arg);
 		qrt_job_on_interrupt(job, NULL, NULL);
 		if (!qrt__post(lane->rt, &job->done, job_done)) {
-			QRT_IMPOSSIBLE("the loop ended while a task of it waited for a job");
+			QRT_IMPOSSIBLE("the loop ended over a job: nobody closed the lane");
 		}
 	}
 	return NULL;
@@ -124,9 +162,13 @@ static void run_simulated(struct qrt__timer *timer)
 	job->lane->queued--;
 	job->state = JOB_RUNNING;
 	job->ran = true;
-	qrt__trace(job->lane->rt, QRT__TRACE_IO, job->wait.task->id, 0);
+	qrt__trace(job->lane->rt, QRT__TRACE_IO, job->caller->wait.task->id, 0);
 	job->result = job->fn(job, job->arg);
+	job->interrupt = NULL;
 	int64_t spent = rt->driver->job_spent(rt);
+	if (job->drop) {
+		spent += rt->driver->job_delay(rt); /* time enough to be left in */
+	}
 	if (spent > 0) {
 		qrt__timer_init(&job->start, end_simulated);
 		qrt__timer_start(&rt->timers, &job->start, qrt__now(rt) + spent);
@@ -210,21 +252,54 @@ static bool take_back(struct qrt_job *job)
 	if (job->state != JOB_QUEUED) {
 		return false;
 	}
-	qrt__list_remove(&job->node);
-	qrt__timer_stop(&job->lane->rt->timers, &job->start);
+	if (!QRT__MUTANT(JOB_ENDED_TWICE)) {
+		qrt__list_remove(&job->node);
+		qrt__timer_stop(&job->lane->rt->timers, &job->start);
+	}
 	job->lane->queued--;
 	return true;
+}
+
+/* A running job is no longer wanted: told once. Under the lane's lock. */
+static void tell(struct qrt_job *job, enum qrt_err why, int64_t now)
+{
+	if (atomic_load(&job->unwanted)) {
+		return;
+	}
+	atomic_store(&job->unwanted, why);
+	if (job->grace_ns && job->grace_ns < QRT_NO_DEADLINE - now) {
+		job->leave_ns = now + job->grace_ns;
+	}
+	if (job->interrupt) {
+		job->interrupt(job->interrupt_arg);
+		job->interrupt = NULL;
+	}
+}
+
+/* Of a job that may be left: now, or when its grace is over, or when the task is forced. */
+static void leave_or_wait(struct qrt_job *job, int64_t now)
+{
+	struct qrt__wait *wait = &job->caller->wait;
+	if (wait->task->forced || now >= job->leave_ns) {
+		leave(job);
+		return;
+	}
+	wait->aborted = false; /* we want to hear of either */
+	if (job->leave_ns != QRT_NO_DEADLINE) {
+		qrt__timer_start(&job->lane->rt->timers, &wait->timer, job->leave_ns);
+	}
 }
 
 /* Cancelled or late: take the job back, or tell it and wait for its end. */
 static void job_abort(struct qrt__wait *wait, enum qrt_err why)
 {
-	struct qrt_job *job = QRT__CONTAINER(wait, struct qrt_job, wait);
+	struct qrt_job *job = QRT__CONTAINER(wait, struct caller, wait)->job;
 	struct qrt_lane *lane = job->lane;
 	int64_t now = qrt__now(lane->rt);
 	pthread_mutex_lock(&lane->lock);
 	bool taken_back = take_back(job);
-	bool only_queue_time = why == QRT_ETIMEDOUT && now < job->deadline_ns;
+	bool told = atomic_load(&job->unwanted);
+	bool only_queue_time = why == QRT_ETIMEDOUT && now < job->deadline_ns && !told;
 	if (!taken_back && only_queue_time) {
 		/* It got its thread in time; what counts now is the job's own deadline. */
 		wait->aborted = false;
@@ -232,15 +307,13 @@ static void job_abort(struct qrt__wait *wait, enum qrt_err why)
 			qrt__timer_start(&lane->rt->timers, &wait->timer, job->deadline_ns);
 		}
 	} else if (!taken_back) {
-		atomic_store(&job->unwanted, why);
-		if (job->interrupt) {
-			job->interrupt(job->interrupt_arg);
-			job->interrupt = NULL;
-		}
+		tell(job, why, now);
 	}
 	pthread_mutex_unlock(&lane->lock);
 	if (taken_back) {
 		job_over(job, only_queue_time ? QRT_EBUSY : why);
+	} else if (job->drop && !only_queue_time) {
+		leave_or_wait(job, now);
 	}
 }
 
@@ -265,57 +338,117 @@ static enum qrt_err enqueue(struct qrt_cx *cx, struct qrt_lane *lane, struct qrt
 	return err;
 }
 
-enum qrt_err qrt_blocking_within(struct qrt_cx *cx, struct qrt_lane *lane,
-				 int64_t queue_deadline_ns, qrt_job_fn *fn, void *arg)
+static enum qrt_err may_block(struct qrt_cx *cx, const struct qrt_lane *lane)
 {
-	struct qrt_runtime *rt = cx->task->rt;
 	enum qrt_err err = qrt_cx_require(cx, QRT_CAP_BLOCKING);
 	if (!err) {
 		err = qrt__suspending(cx);
 	}
+	if (!err && lane->rt != cx->task->rt) {
+		err = qrt_fail(cx, QRT_EINVAL, "lane %s is one of runtime %s", lane->name,
+			       lane->rt->name);
+	}
+	return err;
+}
+
+/* Puts the job in line and waits for it. */
+static enum qrt_err run_job(struct qrt_cx *cx, struct caller *caller, int64_t queue_deadline_ns)
+{
+	struct qrt_runtime *rt = cx->task->rt;
+	struct qrt_job *job = caller->job;
+	struct qrt_lane *lane = job->lane;
+	enum qrt_err err =
+	    qrt_oblige_at(cx, QRT_DUTY_JOB, lane->name, NULL, NULL, cx->task->site, &job->duty);
 	if (err) {
 		return err;
 	}
-	if (lane->rt != rt) {
-		return qrt_fail(cx, QRT_EINVAL, "lane %s is one of runtime %s", lane->name,
-				lane->rt->name);
-	}
-	struct qrt_duty duty;
-	err = qrt_oblige_at(cx, QRT_DUTY_JOB, lane->name, NULL, NULL, cx->task->site, &duty);
+	job->caller = caller;
+	job->deadline_ns = cx->deadline_ns;
+	job->leave_ns = QRT_NO_DEADLINE;
+	qrt__wait_init(&caller->wait, cx, QRT__WAIT_LANE, lane->name, job_abort);
+	qrt__timer_init(&job->start, run_simulated);
+	qrt__list_init(&job->node);
+	err = enqueue(cx, lane, job);
 	if (err) {
-		return err;
-	}
-	struct qrt_job job = {.lane = lane,
-			      .fn = fn,
-			      .arg = arg,
-			      .queue_deadline_ns = queue_deadline_ns,
-			      .deadline_ns = cx->deadline_ns};
-	qrt__wait_init(&job.wait, cx, QRT__WAIT_LANE, lane->name, job_abort);
-	qrt__timer_init(&job.start, run_simulated);
-	qrt__list_init(&job.node);
-	err = enqueue(cx, lane, &job);
-	if (err) {
-		QRT_IGNORE(qrt_settle(&duty), "there is no job");
+		QRT_IGNORE(qrt_settle(&job->duty), "there is no job");
 		return err;
 	}
 	qrt__event_clear(&lane->idle);
+	qrt__tell_named(rt, QRT__TRACE_OP, job, 0, lane->name, cx->task->site);
 	QRT__COUNT(rt->jobs_live, 1);
 	if (simulated(lane)) {
-		qrt__timer_start(&rt->timers, &job.start, qrt__now(rt) + rt->driver->job_delay(rt));
+		qrt__timer_start(&rt->timers, &job->start,
+				 qrt__now(rt) + rt->driver->job_delay(rt));
 	}
 	const char *name = lane->name; /* afterwards the lane may be closed already */
-	err = qrt__park(cx, &job.wait, queue_deadline_ns);
-	QRT_IGNORE(qrt_settle(&duty), "the job has ended");
+	err = qrt__park(cx, &caller->wait, queue_deadline_ns);
+	if (caller->left) {
+		return qrt_fail(cx, err, "lane %s: the job was left, and still runs", name);
+	}
+	QRT_IGNORE(qrt_settle(&job->duty), "the job has ended");
 	if (!err) {
 		return QRT_OK;
 	}
-	return job.ran ? qrt_fail(cx, err, "%s", job.detail)
-		       : qrt_fail(cx, err, "lane %s: %s", name, qrt_err_text(err));
+	return job->ran ? qrt_fail(cx, err, "%s", job->detail)
+			: qrt_fail(cx, err, "lane %s: %s", name, qrt_err_text(err));
+}
+
+enum qrt_err qrt_blocking_within(struct qrt_cx *cx, struct qrt_lane *lane,
+				 int64_t queue_deadline_ns, qrt_job_fn *fn, void *arg)
+{
+	enum qrt_err err = may_block(cx, lane);
+	if (err) {
+		return err;
+	}
+	struct qrt_job job = {.lane = lane, .fn = fn, .arg = arg};
+	struct caller caller = {.job = &job};
+	return run_job(cx, &caller, queue_deadline_ns);
 }
 
 enum qrt_err qrt_blocking(struct qrt_cx *cx, struct qrt_lane *lane, qrt_job_fn *fn, void *arg)
 {
 	return qrt_blocking_within(cx, lane, QRT_NO_DEADLINE, fn, arg);
+}
+
+static struct qrt_job *job_new(struct qrt_lane *lane, const struct qrt_job_options *opts,
+			       qrt_job_fn *fn, void *arg)
+{
+	struct qrt_job *job = calloc(1, sizeof(*job));
+	if (job) {
+		job->lane = lane;
+		job->fn = fn;
+		job->arg = arg;
+		job->drop = opts->drop;
+		job->grace_ns = opts->grace_ns;
+	}
+	return job;
+}
+
+enum qrt_err qrt_blocking_detachable(struct qrt_cx *cx, struct qrt_lane *lane,
+				     const struct qrt_job_options *opts, qrt_job_fn *fn, void *arg)
+{
+	QRT__ANCHORED(cx); /* whatever becomes of the task: @arg is dropped */
+	if (!opts->drop) {
+		return qrt_fail(cx, QRT_EINVAL, "lane %s: a job that may be left has a drop",
+				lane->name);
+	}
+	enum qrt_err err = may_block(cx, lane);
+	if (!err && opts->grace_ns < 0) {
+		err = qrt_fail(cx, QRT_EINVAL, "a grace of %lld ns", (long long)opts->grace_ns);
+	}
+	struct qrt_job *job = err ? NULL : job_new(lane, opts, fn, arg);
+	if (!job) {
+		opts->drop(arg);
+		return err ? err : QRT_ENOMEM;
+	}
+	struct caller caller = {.job = job};
+	err = run_job(cx, &caller,
+		      opts->queue_deadline_ns ? opts->queue_deadline_ns : QRT_NO_DEADLINE);
+	if (!caller.left) {
+		opts->drop(arg);
+		free(job);
+	}
+	return err;
 }
 
 enum qrt_err qrt_job_checkpoint(struct qrt_job *job)

@@ -49,6 +49,7 @@ static void link_to(struct qrt__obligation *entry, struct qrt__region *region,
 		entry->holder_name = holder->name;
 		qrt__list_append(&holder->duties, &entry->in_holder);
 	}
+	qrt__tell(entry->rt, QRT__TRACE_DUTY, entry, 0);
 }
 
 static void unlink_from(struct qrt__obligation *entry)
@@ -89,6 +90,7 @@ enum qrt_err qrt_oblige_at(struct qrt_cx *cx, enum qrt_duty_kind kind, const cha
 
 static void entry_free(struct qrt__obligation *entry)
 {
+	qrt__tell(entry->rt, QRT__TRACE_SETTLED, entry, 0);
 	unlink_from(entry);
 	QRT__COUNT(entry->rt->duties_live, -1);
 	qrt__pool_give(&entry->rt->obligations, entry);
@@ -152,6 +154,18 @@ static void leave_to_root(struct qrt__obligation *entry)
 	link_to(entry, entry->rt->root, NULL);
 }
 
+void qrt__duty_leave(const struct qrt_duty *duty)
+{
+	struct qrt__obligation *entry = qrt__duty_find(duty);
+	QRT_PRE(entry);
+	leave_to_root(entry);
+}
+
+bool qrt__duty_is_left(const struct qrt__obligation *entry)
+{
+	return !entry->holder && kinds[entry->kind].with_holder;
+}
+
 static void end_one(struct qrt__obligation *entry, struct qrt_task *task, enum qrt__end how)
 {
 	if (how != QRT__END_ABANDONED) {
@@ -168,7 +182,7 @@ size_t qrt__ledger_task_ended(struct qrt_task *task, enum qrt__end how)
 {
 	size_t n = 0;
 	/* The last one made goes first, as in any unwinding. */
-	while (!qrt__list_empty(&task->duties)) {
+	while (!qrt__list_empty(&task->duties) && !QRT__MUTANT(DUTY_KEPT)) {
 		struct qrt__list *node = task->duties.prev;
 		end_one(QRT__CONTAINER(node, struct qrt__obligation, in_holder), task, how);
 		n++;
@@ -179,7 +193,7 @@ size_t qrt__ledger_task_ended(struct qrt_task *task, enum qrt__end how)
 size_t qrt__ledger_region_ended(struct qrt__region *region, enum qrt__end how)
 {
 	size_t n = 0;
-	while (!qrt__list_empty(&region->duties)) {
+	while (!qrt__list_empty(&region->duties) && !QRT__MUTANT(LEAK_DUTY)) {
 		struct qrt__list *node = region->duties.prev;
 		end_one(QRT__CONTAINER(node, struct qrt__obligation, in_region), region->opener,
 			how);

@@ -53,8 +53,25 @@ static size_t round_to_pages(size_t n)
 	return (n + page - 1) / page * page;
 }
 
+/*
+ * Of a thread that runs one short program after the other: its last pool, for the next one. Of
+ * a run of a few milliseconds most would go into mappings and page faults.
+ */
+static _Thread_local bool keeps_one;
+static _Thread_local struct qrt__stack_pool *kept;
+
+void qrt__stack_pool_keep_one(void)
+{
+	keeps_one = true;
+}
+
 enum qrt_err qrt__stack_pool_create(size_t stack_bytes, struct qrt__stack_pool **ret_pool)
 {
+	if (kept && kept->class[0].stack_size == round_to_pages(stack_bytes)) {
+		*ret_pool = kept;
+		kept = NULL;
+		return QRT_OK;
+	}
 	struct qrt__stack_pool *pool = calloc(1, sizeof(*pool));
 	if (!pool) {
 		return QRT_ENOMEM;
@@ -75,6 +92,11 @@ void qrt__stack_pool_destroy(struct qrt__stack_pool **pool)
 		return;
 	}
 	QRT_ASSERT((*pool)->in_use == 0);
+	if (keeps_one && !kept) {
+		kept = *pool;
+		*pool = NULL;
+		return;
+	}
 	struct slab *slab = (*pool)->slabs;
 	while (slab) {
 		struct slab *next = slab->next;

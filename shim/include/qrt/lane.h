@@ -2,8 +2,10 @@
  * Blocking work runs on a lane: a named, bounded set of threads with a
  * bounded queue. A queued job can be taken back; a running one is told
  * through its interrupt hook and then waited for: after the call returned,
- * nothing of the job runs. In the lab a job runs at a seeded later moment, on
- * the loop's own stack: there it must not wait for what the loop would do.
+ * nothing of the job runs. Only a detachable job, whose argument outlives its
+ * caller, is waited for in bounds. In the lab a job runs at a seeded later
+ * moment, on the loop's own stack: there it must not wait for what the loop
+ * would do.
  *
  * A lane belongs to its runtime, and is closed by whoever opened it; a running
  * job is a duty of the task that waits for it.
@@ -32,8 +34,10 @@ typedef void qrt_interrupt_fn(void *arg);
 QRT_API enum qrt_err qrt_lane_open(struct qrt_cx *cx, const char *name, unsigned threads,
 				   size_t queue_max, struct qrt_lane **ret_lane) QRT_MUST_USE;
 /*
- * Refuses new jobs, waits for the ones inside, cancelled or not, joins the threads, and sets *@lane
- * to NULL. Suspends; NULL-safe. In a finalizer only once no job is inside.
+ * Refuses new jobs, waits without bound for the ones inside, cancelled, left or not, joins the
+ * threads, and sets *@lane to NULL. Afterwards no drop is to come. Suspends; NULL-safe. In a
+ * finalizer only once no job is inside. Before the runtime ends: a job that would outlive its loop
+ * aborts the process.
  */
 QRT_API void qrt_lane_close(struct qrt_cx *cx, struct qrt_lane **lane);
 
@@ -55,6 +59,32 @@ QRT_API enum qrt_err qrt_blocking(struct qrt_cx *cx, struct qrt_lane *lane, qrt_
 QRT_API enum qrt_err qrt_blocking_within(struct qrt_cx *cx, struct qrt_lane *lane,
 					 int64_t queue_deadline_ns, qrt_job_fn *fn,
 					 void *arg) QRT_MUST_USE;
+
+struct qrt_job_options {
+	/*
+	 * Lets go of the job's share of @arg: exactly once, on the loop's thread, when the job has
+	 * ended or will not run; before the call returns, but for a job that was left. Must not
+	 * suspend. Not NULL.
+	 */
+	void (*drop)(void *arg);
+	/* How long a running job is waited for once it is told; 0: until the task is forced. */
+	int64_t grace_ns;
+	int64_t queue_deadline_ns; /* as in qrt_blocking_within; 0: none */
+};
+
+/*
+ * The same for a job that may be left. @arg is memory that @fn may use after the caller has gone:
+ * never the caller's own variables, and what the caller wants to read afterwards it shares by a
+ * count of its own. A running job that is no longer wanted is told, and waited for until grace_ns
+ * have passed or the cleanup budget of a cancel is spent (where cleanup is bounded); then the call
+ * returns ECANCELED or ETIMEDOUT, and only the job knows what it has done. It keeps its thread and
+ * stands in the audit (jobs_live, jobs_left) and in the dump, as a duty of the root that was left,
+ * until it has really ended. Without this call the wait has no bound. Errors also: EINVAL (no
+ * drop; grace_ns below 0).
+ */
+QRT_API enum qrt_err qrt_blocking_detachable(struct qrt_cx *cx, struct qrt_lane *lane,
+					     const struct qrt_job_options *opts, qrt_job_fn *fn,
+					     void *arg) QRT_MUST_USE;
 
 /*
  * For the job itself: ECANCELED or ETIMEDOUT once its caller no longer wants it. Sticky. That may

@@ -43,6 +43,13 @@ struct qrt_runtime_options {
 	size_t stack_bytes;  /* of a task; 0: the default */
 	size_t tasks_max;    /* 0: the default, 1,000,000 */
 	/*
+	 * For development: how much of its stack each task has used by its end, to the byte and
+	 * with what the runtime keeps there, stands in the dumps as the most per spawn site. Up to
+	 * 256 sites. A stack is written to its end on its first use, so that each takes its whole
+	 * memory. Sanitizers make frames larger: for stack_bytes measure without.
+	 */
+	bool stack_census;
+	/*
 	 * Called on a thread of its own when one task has run for stall_ns (0: 1 s) without
 	 * coming back, and again each time that has doubled. It must not block for long, and
 	 * calls of this runtime only what is for any thread. NULL: nobody watches. The thread
@@ -97,6 +104,7 @@ struct qrt_audit {
 	uint64_t regions_opened, regions_live;
 	uint64_t ops_started, ops_live; /* waits parked on I/O, lanes, ports */
 	uint64_t streams_live, jobs_live;
+	uint64_t jobs_left; /* of jobs_live: their callers have left, they still run */
 	uint64_t cancels, cancels_by[QRT__CANCEL_KINDS];
 	uint64_t forced, panics, not_capable;
 	uint64_t duties_made, duties_live; /* entries of the ledger */
@@ -122,10 +130,10 @@ QRT_API int64_t qrt_runtime_busy(const struct qrt_runtime *rt, const char **ret_
 /*
  * What lives in a runtime: deadlocks (tasks that wait for each other in a circle), hogs (tasks
  * that most others wait for), then the tree of regions and tasks with what each waits for, where
- * it was spawned, what is left of its budget, how it was cancelled, and its open duties. To @buf,
- * at most @n bytes with the NUL; returns the length. What does not fit is left out whole, and
- * the document says "cut"; it is valid JSON all the same. Needs QRT_CAP_TRACE. On the loop's
- * thread.
+ * it was spawned, what is left of its budget, how it was cancelled, and its open duties; with
+ * stack_census then the stacks of tasks that have ended, the deepest first. To @buf, at most @n
+ * bytes with the NUL; returns the length. What does not fit is left out whole, and the document
+ * says "cut"; it is valid JSON all the same. Needs QRT_CAP_TRACE. On the loop's thread.
  */
 QRT_API size_t qrt_dump(struct qrt_cx *cx, char *buf, size_t n);
 /* The same for people: a line per region, task and duty. */
