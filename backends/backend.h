@@ -16,6 +16,7 @@
 
 #include <qrt/lane.h>
 #include <qrt/region.h>
+#include <qrt/resolve.h>
 #include <qrt/runtime.h>
 
 #define QRT__BACKEND_ABI 1u
@@ -25,6 +26,16 @@ struct qrt__region;
 struct qrt__http_impl; /* backends/http_impl.h */
 struct qrt__socket;
 struct qrt__watch;
+struct qrt__ws_impl;	  /* backends/ws_impl.h */
+struct qrt__process_impl; /* backends/process_impl.h */
+
+/* A name, looked up. */
+struct qrt__lookup {
+	struct qrt_address *address; /* room for n_max */
+	size_t n_max, n;
+	enum qrt_err err; /* ENOENT, EAGAIN, EIO */
+	int64_t delay_ns; /* until the answer is there */
+};
 
 struct qrt__engine {
 	const char *name;
@@ -110,6 +121,9 @@ struct qrt__driver {
 	int64_t (*job_spent)(struct qrt_runtime *rt);
 	/* The job that runs has worked for so long. NULL: the clock sees for itself. */
 	void (*job_spend)(struct qrt_runtime *rt, int64_t ns);
+	/* What is answered when somebody asks for @host now. NULL: the system's resolver is asked.
+	 */
+	void (*lookup)(struct qrt_runtime *rt, const char *host, struct qrt__lookup *ret_lookup);
 	/* What SQLite calls the disk its files are on; NULL, or NULL returned: the system's. */
 	const char *(*disk)(struct qrt_runtime *rt);
 	/*
@@ -129,10 +143,13 @@ struct qrt__driver {
 	const struct qrt__net *net;
 	/* An HTTP server of the driver's own; NULL: the shim's, over streams. */
 	const struct qrt__http_impl *http;
+	const struct qrt__process_impl *process;
+	/* WebSockets; NULL: there are none. */
+	const struct qrt__ws_impl *ws;
 };
 
-/* @lab observes @rt, which is on a driver of its own. */
-void qrt__lab_observe(struct qrt_lab *lab, struct qrt_runtime *rt);
+/* @lab observes @rt, on whatever driver, until that tells it is GONE. Errors: ENOMEM. */
+enum qrt_err qrt__lab_observe(struct qrt_lab *lab, struct qrt_runtime *rt) QRT_MUST_USE;
 
 struct qrt__backend {
 	unsigned abi;
@@ -151,7 +168,7 @@ const struct qrt__backend *qrt__backend_find(const char *name);
 extern const struct qrt__engine qrt__engine_detached;
 extern const struct qrt__engine qrt__engine_region;
 /* What each backend promises, key by key in the same order. */
-enum { QRT__PROMISES = 17 };
+enum { QRT__PROMISES = 18 };
 extern const struct qrt_promise qrt__promises_legacy[QRT__PROMISES];
 extern const struct qrt_promise qrt__promises_region[QRT__PROMISES];
 extern const struct qrt_promise qrt__promises_lab[QRT__PROMISES];

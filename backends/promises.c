@@ -42,6 +42,8 @@
 	X("protocol-fault-body", "the body of an answer to what is not proper HTTP",               \
 	  "libevent's own page, in part", "the application's", "the application's",                \
 	  "the application's")                                                                     \
+	X("websocket", "who makes the frames of WebSockets", "no", "no", "the lab's own wire",     \
+	  "the lab's own wire")                                                                    \
 	X("deterministic", "same seed, same execution", "no", "no", "yes", "yes")
 
 #define LEGACY(key, text, legacy, region, lab, lab_legacy) {key, text, legacy},

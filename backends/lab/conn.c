@@ -61,7 +61,7 @@ static int64_t arrival(struct qrt_lab *lab, struct qrt__lab_pipe *pipe, size_t n
 		at = pipe->last_at_ns;
 	}
 	if (lab->faults.bytes_per_s > 0) {
-		at += (int64_t)((double)n * (double)QRT_SEC / (double)lab->faults.bytes_per_s);
+		at += (int64_t)(n * (uint64_t)QRT_SEC / lab->faults.bytes_per_s);
 	}
 	pipe->last_at_ns = at;
 	return at;
@@ -70,16 +70,21 @@ static int64_t arrival(struct qrt_lab *lab, struct qrt__lab_pipe *pipe, size_t n
 /* Starts the timer for what arrives next, if anything is under way. */
 static void schedule(struct qrt_lab *lab, struct qrt__lab_pipe *pipe)
 {
+	int64_t at = 0;
 	if (qrt__timer_running(&pipe->timer) || !qrt__list_empty(&pipe->in_held)) {
 		return;
 	}
 	if (pipe->under_way) {
-		qrt__timer_start(&lab->events, &pipe->timer, pipe->under_way->at_ns);
+		at = pipe->under_way->at_ns;
 	} else if (pipe->fin.sent && !pipe->fin.arrived) {
-		qrt__timer_start(&lab->events, &pipe->timer, pipe->fin.at_ns);
+		at = pipe->fin.at_ns;
 	} else if (pipe->gone.sent && !pipe->gone.arrived) {
-		qrt__timer_start(&lab->events, &pipe->timer, pipe->gone.at_ns);
+		at = pipe->gone.at_ns;
+	} else {
+		return;
 	}
+	/* What was held back, or vanished, should have arrived long ago. */
+	qrt__timer_start(&lab->events, &pipe->timer, at > lab->now_ns ? at : lab->now_ns);
 }
 
 static void arrived(struct qrt__timer *timer)
@@ -299,8 +304,7 @@ static enum qrt_err usable(const struct qrt__lab_end *end)
 	QRT_IMPOSSIBLE("no such state of a connection");
 }
 
-/* What has arrived is lost, too; both sides meet ECONNRESET. */
-static void reset_both(struct qrt__lab_conn *conn)
+void qrt__lab_conn_reset(struct qrt__lab_conn *conn)
 {
 	for (unsigned i = 0; i < 2; i++) {
 		struct qrt__lab_end *end = &conn->end[i];
@@ -320,7 +324,7 @@ static void maybe_broken(struct qrt__lab_end *end)
 		return;
 	}
 	if (qrt__fault(lab, lab->faults.reset) || qrt__io_point(lab)) {
-		reset_both(conn);
+		qrt__lab_conn_reset(conn);
 	} else if (qrt__fault(lab, lab->faults.vanish)) {
 		conn->vanished = true;
 	}

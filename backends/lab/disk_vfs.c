@@ -443,8 +443,7 @@ void qrt__disk_vfs_seed(struct qrt__disk_vfs *vfs)
 	sqlite3_vfs_register(&vfs->vfs, 1);
 	sqlite3_randomness(0, NULL);
 	sqlite3_randomness(1, &byte);
-	sqlite3_vfs_register(&vfs->vfs, 0);
-	if (usual) {
+	if (usual) { /* the default again */
 		sqlite3_vfs_register(usual, 1);
 	}
 }

@@ -6,6 +6,7 @@
  */
 #include "backends/lab/disk.h"
 #include "backends/lab/lab.h"
+#include "backends/process_impl.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,9 +35,6 @@ static void join(struct qrt_lab *lab, struct qrt__member *member)
 	if (lab->n_runtimes == 2) {
 		QRT__CONTAINER(lab->runtimes.next, struct qrt__member, in_lab)->rt->turned = true;
 	}
-	if (lab->shared) {
-		qrt__lab_observe(lab, rt);
-	}
 }
 
 static enum qrt_err driver_open(struct qrt_runtime *rt, const struct qrt_runtime_options *opts,
@@ -50,11 +48,18 @@ static enum qrt_err driver_open(struct qrt_runtime *rt, const struct qrt_runtime
 	}
 	enum qrt_err err = lab ? QRT_OK : own_lab(opts, ret_detail, &lab);
 	struct qrt__member *member = err ? NULL : calloc(1, sizeof(*member));
-	if (!member) {
-		if (!err && !opts->lab) {
+	if (!err && !member) {
+		err = QRT_ENOMEM;
+	}
+	if (!err && lab->shared) {
+		err = qrt__lab_observe(lab, rt);
+	}
+	if (err) {
+		if (lab && !opts->lab) {
 			qrt__lab_free(lab);
 		}
-		return err ? err : QRT_ENOMEM;
+		free(member);
+		return err;
 	}
 	member->rt = rt;
 	member->lab = lab;
@@ -170,10 +175,14 @@ static void driver_poll(struct qrt_runtime *rt, int64_t timeout_ns)
 {
 	struct qrt__member *member = qrt__member_of(rt);
 	(void)timeout_ns; /* the lab sees for itself */
+	/* Only here has the host turns like others: its loop goes on when this returns. */
 	member->going = true;
+	member->ended = false;
 	/* Only under qrt_run_main is the end set from the start, and nobody outside to hear. */
 	member->hosted |= !rt->stopping && !rt->threadless;
-	if (qrt__world_go(member->lab, member, QRT_NO_DEADLINE)) {
+	bool goes_on = qrt__world_go(member->lab, member, QRT_NO_DEADLINE);
+	member->going = false;
+	if (goes_on) {
 		return;
 	}
 	if (member->hosted && !member->lab->shared) {
@@ -199,14 +208,13 @@ static bool driver_finish(struct qrt_runtime *rt, int64_t grace_ns)
 {
 	struct qrt__member *member = qrt__member_of(rt);
 	struct qrt_lab *lab = member->lab;
-	int64_t until =
-	    grace_ns < QRT_NO_DEADLINE - lab->now_ns ? lab->now_ns + grace_ns : QRT_NO_DEADLINE;
+	int64_t left = grace_ns > 0 ? grace_ns : 0;
+	int64_t until = left < QRT_NO_DEADLINE - lab->now_ns ? lab->now_ns + left : QRT_NO_DEADLINE;
 	while (!member->ended && qrt__world_go(lab, member, until)) {
 		if (!member->ended) {
 			member->ended = !qrt__loop_turn(rt);
 		}
 	}
-	member->going &= !member->ended;
 	return member->ended;
 }
 
@@ -225,8 +233,11 @@ const struct qrt__driver qrt__driver_lab = {
     .job_delay = driver_job_delay,
     .job_spent = driver_job_spent,
     .job_spend = driver_job_spend,
+    .lookup = qrt__lab_lookup,
     .disk = driver_disk,
     .start = driver_start,
     .finish = driver_finish,
     .net = &qrt__net_lab,
+    .process = &qrt__process_lab,
+    .ws = &qrt__ws_lab,
 };

@@ -10,8 +10,9 @@ bool qrt__fault(struct qrt_lab *lab, unsigned rate)
 	if (rate == 0) {
 		return false;
 	}
-	/* The dullest choice is that all goes well. */
-	bool wrong = qrt__choose(lab, QRT__CHOOSE_FAULT, OF) >= OF - rate;
+	/* The dullest choice is that all goes well, also where it is never drawn. */
+	uint32_t drawn = 1 + (uint32_t)qrt__lab_below(&lab->stream[QRT__CHOOSE_FAULT], OF);
+	bool wrong = qrt__chosen(lab, QRT__CHOOSE_FAULT, OF + 1, drawn) > OF - rate;
 	lab->n_faults += wrong;
 	return wrong;
 }
@@ -24,10 +25,22 @@ struct rate {
 enum qrt_err qrt__faults_check(const struct qrt_lab_faults *faults, char *ret_detail)
 {
 	const struct rate rates[] = {
-	    {"refuse", faults->refuse},	      {"reset", faults->reset},
-	    {"vanish", faults->vanish},	      {"cut", faults->cut},
-	    {"job_slow", faults->job_slow},   {"disk_error", faults->disk_error},
+	    {"refuse", faults->refuse},
+	    {"reset", faults->reset},
+	    {"vanish", faults->vanish},
+	    {"cut", faults->cut},
+	    {"job_slow", faults->job_slow},
+	    {"disk_error", faults->disk_error},
 	    {"sync_slow", faults->sync_slow},
+	    {"lookup_fail", faults->lookup_fail},
+	    {"ws_delay", faults->ws_delay},
+	    {"ws_drop", faults->ws_drop},
+	    {"ws_duplicate", faults->ws_duplicate},
+	    {"ws_close", faults->ws_close},
+	    {"ws_pong_loss", faults->ws_pong_loss},
+	    {"spawn_fail", faults->spawn_fail},
+	    {"child_crash", faults->child_crash},
+	    {"child_stuck", faults->child_stuck},
 	};
 	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
 		if (rates[i].of > OF) {
@@ -36,8 +49,12 @@ enum qrt_err qrt__faults_check(const struct qrt_lab_faults *faults, char *ret_de
 			return QRT_EINVAL;
 		}
 	}
-	if (faults->latency_min_ns < 0 || faults->latency_max_ns < faults->latency_min_ns ||
-	    faults->sync_ns < 0) {
+	if (faults->sync_ns < 0) {
+		snprintf(ret_detail, QRT__DETAIL_MAX, "faults: a sync of %lld ns",
+			 (long long)faults->sync_ns);
+		return QRT_EINVAL;
+	}
+	if (faults->latency_min_ns < 0 || faults->latency_max_ns < faults->latency_min_ns) {
 		snprintf(ret_detail, QRT__DETAIL_MAX, "faults: latency of %lld to %lld ns",
 			 (long long)faults->latency_min_ns, (long long)faults->latency_max_ns);
 		return QRT_EINVAL;
@@ -62,6 +79,7 @@ enum qrt_err qrt_lab_set_faults(struct qrt_lab *lab, const struct qrt_lab_faults
 	if (over) {
 		qrt__lab_release_held(lab);
 	}
+	qrt__lab_touch_all(lab); /* there may be more room in pipes */
 	return QRT_OK;
 }
 

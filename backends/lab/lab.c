@@ -1,5 +1,7 @@
 /* The lab for those who test in it: qrt/lab.h. */
+#include "backends/lab/batch.h"
 #include "backends/lab/lab.h"
+#include "backends/lab/oracle.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,10 +22,13 @@ static void init(struct qrt_lab *lab, const struct qrt_lab_options *opts)
 		lab->opts.steps_max = STEPS_MAX;
 	}
 	lab->faults = opts->faults;
+	lab->n_of = qrt__batch_choices() ? qrt__batch_choices() : lab->own_n_of;
 	qrt__list_init(&lab->runtimes);
 	qrt__list_init(&lab->held);
 	qrt__list_init(&lab->listeners);
 	qrt__list_init(&lab->signal_sets);
+	qrt__list_init(&lab->names);
+	qrt__list_init(&lab->programs);
 	qrt__timers_init(&lab->events);
 	for (unsigned kind = 0; kind < QRT__CHOICE_KINDS; kind++) {
 		lab->stream[kind] = qrt__lab_stream(opts->seed, 1 + kind);
@@ -64,6 +69,9 @@ void qrt__lab_free(struct qrt_lab *lab)
 	qrt__timer_stop(&lab->events, &lab->heal);
 	qrt__timers_fini(&lab->events);
 	qrt__sweep_fini(lab);
+	qrt__oracles_free(lab);
+	qrt__lab_names_fini(lab);
+	qrt__lab_programs_fini(lab);
 	qrt__lab_disk_close(lab);
 	qrt__replay_close(lab);
 	free(lab);
@@ -81,26 +89,54 @@ void qrt__lab_speaks_last(struct qrt_lab *lab)
 	qrt__last_words(lab ? say_token : NULL, lab);
 }
 
+static enum qrt_err check(const struct qrt_lab_options *opts, char *ret_detail)
+{
+	if ((unsigned)opts->strategy > QRT_LAB_ROUND_ROBIN || opts->depth > QRT__PCT_DEPTH_MAX) {
+		snprintf(ret_detail, QRT__DETAIL_MAX, "lab: strategy %u of depth %u",
+			 (unsigned)opts->strategy, opts->depth);
+		return QRT_EINVAL;
+	}
+	bool no_bound = opts->quiesce_ns > 0 && opts->heal_ns == 0;
+	if (opts->heal_ns < 0 || opts->quiesce_ns < 0 || no_bound) {
+		snprintf(ret_detail, QRT__DETAIL_MAX,
+			 "lab: quiet within %lld ns after everything heals at %lld ns",
+			 (long long)opts->quiesce_ns, (long long)opts->heal_ns);
+		return QRT_EINVAL;
+	}
+	if (opts->record && opts->replay && strcmp(opts->record, opts->replay) == 0) {
+		snprintf(ret_detail, QRT__DETAIL_MAX, "lab: %s is recorded and replayed at once",
+			 opts->record);
+		return QRT_EINVAL;
+	}
+	return QRT_OK;
+}
+
 enum qrt_err qrt_lab_open(const struct qrt_lab_options *opts, char *ret_detail,
 			  struct qrt_lab **ret_lab)
 {
 	char unread[QRT__DETAIL_MAX];
 	char *detail = ret_detail ? ret_detail : unread;
 	enum qrt_err err = qrt__faults_check(&opts->faults, detail);
-	if (!err && (opts->depth > QRT__PCT_DEPTH_MAX || (unsigned)opts->strategy > 2 ||
-		     opts->heal_ns < 0 || opts->quiesce_ns < 0)) {
-		snprintf(detail, QRT__DETAIL_MAX, "lab: strategy %u of depth %u",
-			 (unsigned)opts->strategy, opts->depth);
-		err = QRT_EINVAL;
+	if (!err) {
+		err = check(opts, detail);
+	}
+	struct qrt_lab *lab = NULL;
+	if (!err) {
+		err = qrt__lab_new(opts, detail, &lab);
 	}
 	if (!err) {
-		err = qrt__lab_new(opts, detail, ret_lab);
+		err = qrt__oracles_new(lab);
 	}
-	if (!err) {
-		(*ret_lab)->shared = true;
-		qrt__lab_speaks_last(*ret_lab);
+	if (err) {
+		if (lab) {
+			qrt__lab_free(lab);
+		}
+		return err;
 	}
-	return err;
+	lab->shared = true;
+	qrt__lab_speaks_last(lab);
+	*ret_lab = lab;
+	return QRT_OK;
 }
 
 void qrt_lab_close(struct qrt_lab **lab_ptr)
@@ -110,8 +146,9 @@ void qrt_lab_close(struct qrt_lab **lab_ptr)
 		return;
 	}
 	QRT_PRE(lab->n_runtimes == 0);
+	qrt__replay_ended(lab);
+	qrt__lab_free(lab); /* says so when something was left */
 	qrt__lab_speaks_last(NULL);
-	qrt__lab_free(lab);
 	*lab_ptr = NULL;
 }
 

@@ -15,8 +15,16 @@
  *	table.c		descriptors and their readiness
  *	conn.c		connections: two directions of bytes on their way
  *	net.c		what the runtime calls: listen, connect, read, ...
+ *	ws.c		WebSockets: messages over a connection
+ *	names.c		what names are looked up as
+ *	process.c	child processes
  *	sweep.c		points at which something is done, and which is the one
  *	observe.c	what is heard of each step
+ *	oracle*.c	what must hold, told from that: qrt/oracle.h
+ *	trial.c		one run of a program, and what came of it
+ *	batch.c		many, in worker processes
+ *	campaign.c	for many seeds, or for each point of a sweep
+ *	shrink.c	the same failure with fewer choices
  *	lab_disk.c	what goes wrong with the disk
  *	disk.h		the disk itself, in disk*.c
  */
@@ -63,6 +71,7 @@ struct qrt__choice {
 
 struct qrt__replay;
 struct qrt__disk;
+struct qrt__oracle_book;
 
 enum { QRT__PCT_DEPTH_MAX = 16 };
 
@@ -70,17 +79,17 @@ enum { QRT__PCT_DEPTH_MAX = 16 };
 struct qrt__strategy {
 	uint64_t change_at[QRT__PCT_DEPTH_MAX]; /* steps at which the first one goes to the end */
 	unsigned n_changes;
-	uint64_t lowest; /* rank; whoever goes to the end gets one below it */
-	uint64_t last;	 /* rank of whoever ran last */
-	unsigned streak; /* how often in a row */
+	uint64_t lowest; /* rank; whoever spins gets one below it */
+	uint64_t last;	 /* rank of whoever runs, and runs */
+	unsigned streak; /* how often, nearly in a row */
 };
 
 /* The points of a sweep: sweep.c. */
 struct qrt__sweep {
-	struct qrt_region *exposed; /* a handle */
+	struct qrt_region *failing; /* while it is open, failures count; a handle, or NULL */
 	struct qrt_runtime *rt;	    /* its own */
 	_Atomic uint64_t points;    /* so far */
-	bool fired;
+	_Atomic bool fired;
 	uint64_t looking_at; /* the task whose next wait is of interest; 0: nobody's */
 	char point[256];
 };
@@ -94,17 +103,22 @@ struct qrt_lab {
 	bool shared;	 /* opened by qrt_lab_open: its runtimes have no threads */
 	int64_t now_ns;
 	uint64_t hash, steps, n_choices, n_faults;
-	uint64_t n_of[QRT__CHOICE_KINDS]; /* choices of each kind */
+	uint64_t turns; /* given to one of its runtimes */
+	uint64_t *n_of; /* choices of each kind: own_n_of, or where a batch sees them */
+	uint64_t own_n_of[QRT__CHOICE_KINDS];
+	char detail[QRT__DETAIL_MAX]; /* of the run's failure */
 	struct qrt__lab_random stream[QRT__CHOICE_KINDS];
 	struct qrt__lab_random user; /* what programs ask for; no choice */
 	struct qrt__strategy strategy;
 	struct qrt__replay *replay; /* recording or replaying, or NULL */
 	struct qrt__disk *disk;	    /* NULL: the system's */
+	bool powerless;		    /* each operation on the disk fails */
 	struct qrt__disk *crashed;  /* what a crash has left */
 	struct qrt__disk_vfs *vfs;
 	struct qrt__lab_random disk_random;
 	struct qrt__sweep sweep;
-	int64_t job_ns; /* what the lane job that runs has spent */
+	struct qrt__oracle_book *oracles; /* NULL: nobody asks for verdicts */
+	int64_t job_ns;			  /* what the lane job that runs has spent */
 	bool healed;
 
 	/* What the network will do, and when. */
@@ -116,12 +130,18 @@ struct qrt_lab {
 	uint16_t next_port;    /* for listeners on port 0 */
 	struct qrt__list listeners;
 	struct qrt__list signal_sets;
+	struct qrt__list names; /* names.c */
+	size_t n_names;
+	struct qrt__list programs; /* process.c */
+	size_t n_programs;
+	int last_pid;
 
 	struct qrt__lab_descriptor **slot; /* index: fd - QRT__LAB_FD_FIRST */
 	uint64_t *hot;			   /* a bit per slot: its readiness may have changed */
 	size_t n_slots;			   /* a multiple of 64 */
 	size_t n_fds;			   /* open */
 	size_t free_from;		   /* no slot below it is free */
+	bool told_again; /* a descriptor's own reader or writer has done something */
 };
 
 /* The driver's part of a runtime. */
@@ -129,8 +149,9 @@ struct qrt__member {
 	struct qrt_runtime *rt;
 	struct qrt_lab *lab;
 	struct qrt__list in_lab;
-	bool going; /* its loop is being turned, by itself or with others */
-	bool ended; /* its loop has ended, of one that is turned with others */
+	bool going;	    /* its loop is being turned, by itself or with others */
+	bool ended;	    /* its loop has ended, of one that is turned with others */
+	uint64_t last_turn; /* which of the lab's turns it had last */
 
 	pthread_mutex_t wake_lock;
 	pthread_cond_t wake_cond;
@@ -185,7 +206,7 @@ struct qrt__lab_random qrt__lab_stream(uint64_t seed, uint64_t which);
 void qrt__strategy_init(struct qrt_lab *lab);
 /* A ready task of @rt; NULL: the one whose turn it is. */
 struct qrt_task *qrt__strategy_task(struct qrt_lab *lab, struct qrt_runtime *rt);
-/* One of the @n runtimes that can go on. */
+/* One of the @n runtimes that can go on; who has waited longest is the first. */
 struct qrt__member *qrt__strategy_runtime(struct qrt_lab *lab, struct qrt__member *const *can,
 					  uint32_t n);
 
@@ -214,6 +235,8 @@ void qrt__sweep_fini(struct qrt_lab *lab);
 
 enum qrt_err qrt__replay_open(struct qrt_lab *lab, char *ret_detail);
 void qrt__replay_close(struct qrt_lab *lab);
+/* The program has ended: so must have the one that was recorded. */
+void qrt__replay_ended(struct qrt_lab *lab);
 /* @choice has been drawn; returns what it is to be. */
 uint32_t qrt__replay_choice(struct qrt_lab *lab, const struct qrt__choice *choice);
 void qrt__replay_step(struct qrt_lab *lab, const struct qrt_runtime *rt,
@@ -257,6 +280,9 @@ struct qrt__lab_descriptor {
 	struct qrt__lab_file *file;
 	struct qrt__list in_file;
 	struct qrt__socket *socket; /* who adopted it, or NULL */
+	/* Or who is told instead: whether it has done anything with that. */
+	bool (*ready)(void *arg, unsigned io);
+	void *ready_arg;
 	unsigned armed;
 };
 
@@ -275,6 +301,8 @@ void qrt__lab_fd_close(struct qrt__lab_descriptor *descriptor);
 void qrt__lab_fd_arm(struct qrt__lab_descriptor *descriptor, unsigned io);
 /* The readiness of @file may have changed. */
 void qrt__lab_touch(const struct qrt__lab_file *file);
+/* That of any file. */
+void qrt__lab_touch_all(struct qrt_lab *lab);
 /* Tells every socket whose interest is met, in the order of fds; whether there was one. */
 bool qrt__lab_deliver(struct qrt_lab *lab);
 /* Names descriptors that are still open, then frees all; returns how many there were. */
@@ -342,8 +370,23 @@ enum qrt_err qrt__lab_end_read(struct qrt__lab_end *end, void *buf, size_t n, si
 enum qrt_err qrt__lab_end_write(struct qrt__lab_end *end, const struct iovec *iov, size_t n_iov,
 				size_t *ret_n);
 enum qrt_err qrt__lab_end_shutdown(struct qrt__lab_end *end);
+/* What has arrived is lost, too; both sides meet ECONNRESET. */
+void qrt__lab_conn_reset(struct qrt__lab_conn *conn);
 /* The partition is over: what it has held back arrives now. */
 void qrt__lab_release_held(struct qrt_lab *lab);
+
+/* --- names.c --------------------------------------------------------------------------------- */
+
+void qrt__lab_lookup(struct qrt_runtime *rt, const char *host, struct qrt__lookup *ret_lookup);
+void qrt__lab_names_fini(struct qrt_lab *lab);
+
+/* --- process.c ------------------------------------------------------------------------------- */
+
+void qrt__lab_programs_fini(struct qrt_lab *lab);
+
+/* --- ws.c ------------------------------------------------------------------------------------ */
+
+extern const struct qrt__ws_impl qrt__ws_lab;
 
 /* --- net.c, for lab.c ------------------------------------------------------------------------ */
 

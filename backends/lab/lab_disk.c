@@ -27,6 +27,9 @@ static enum qrt_err before_op(void *arg, enum qrt__disk_op op, const char *file)
 			return err;
 		}
 	}
+	if (lab->powerless) {
+		return QRT_EIO;
+	}
 	bool makes_room = op == QRT__DISK_WRITE || op == QRT__DISK_TRUNCATE;
 	if (makes_room && faults->disk_full) {
 		return QRT_ELIMIT;
@@ -93,6 +96,18 @@ void qrt__lab_disk_close(struct qrt_lab *lab)
 	qrt__disk_vfs_destroy(&lab->vfs);
 	qrt__disk_destroy(&lab->disk);
 	qrt__disk_destroy(&lab->crashed);
+}
+
+enum qrt_err qrt_lab_power(struct qrt_lab *lab, bool on)
+{
+	if (!lab->disk) {
+		return QRT_ENOTSUP;
+	}
+	enum qrt_err err = on || lab->powerless ? QRT_OK : qrt__disk_crash(lab->disk);
+	if (!err) {
+		lab->powerless = !on;
+	}
+	return err;
 }
 
 struct qrt_lab_disk *qrt_lab_take_disk(struct qrt_lab *lab)

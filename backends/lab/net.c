@@ -1,7 +1,8 @@
 /*
- * The simulated network and signals, as the runtime calls them. Everything
- * lives in one runtime: its ports and descriptors are its own. Addresses are
- * checked as the real net does and otherwise ignored: there is one host.
+ * The simulated network and signals, as the runtime calls them. All runtimes
+ * of a lab share its ports and descriptors, as those of a process do.
+ * Addresses are checked as the real net does and otherwise ignored: there is
+ * one host.
  */
 #include <arpa/inet.h>
 #include <stdio.h>

@@ -87,6 +87,8 @@ enum qrt_err qrt__replay_open(struct qrt_lab *lab, char *ret_detail)
 		if (!lab->replay->to) {
 			return fail_file(ret_detail, "record", lab->opts.record);
 		}
+		/* By lines: a run that ends in an abort is worth reading, too. */
+		setvbuf(lab->replay->to, NULL, _IOLBF, BUFSIZ);
 		char token[QRT_LAB_TOKEN_SIZE];
 		qrt_lab_token(lab, token);
 		fprintf(lab->replay->to, "qrt-lab 1 %s\n", token);
@@ -120,6 +122,14 @@ static void differs(const struct qrt_lab *lab, const char *now)
 		lab->opts.replay, replay->line, lab->steps, lab->now_ns,
 		replay->over ? "(its end)" : replay->text, now);
 	qrt__assert_failed("replay", "the execution differs from the recorded one", QRT_SITE);
+}
+
+void qrt__replay_ended(struct qrt_lab *lab)
+{
+	struct qrt__replay *replay = lab->replay;
+	if (replay && replay->from && read_line(replay)) {
+		differs(lab, "(its end)");
+	}
 }
 
 /* Whatever happens is written down, and in a replay compared. */

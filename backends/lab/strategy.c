@@ -2,14 +2,14 @@
  * Who runs next. Round robin leaves it to the lanes, which are in order of
  * waiting; random takes anybody of the first so many; PCT takes who has the
  * highest rank. A rank is drawn when a task is first seen; at a few steps,
- * drawn at the beginning, whoever ran last goes to the end.
+ * drawn at the beginning, whoever runs goes behind all that have not yet.
  */
 #include "backends/lab/lab.h"
 
 /* Of a herd only so many are looked at, each time: a choice has a bounded cost. */
 enum { LOOKED_AT = 64 };
 /* Whoever runs so often in a row waits for others by spinning: it goes to the end. */
-enum { STREAK_MAX = 128 };
+enum { STREAK_MAX = 128, STREAK_BREAK = 32 };
 /* PCT's moments lie before step 2^DEPTH_LOG of 6 to 16: nobody knows how long a run will be. */
 enum { STEPS_LOG_MIN = 6, STEPS_LOG_MAX = 16 };
 #define RANK_MIDDLE (UINT64_C(1) << 62)
@@ -24,7 +24,7 @@ void qrt__strategy_init(struct qrt_lab *lab)
 	for (unsigned i = 0; i < strategy->n_changes; i++) {
 		strategy->change_at[i] = 1 + qrt__lab_below(&draw, steps);
 	}
-	strategy->lowest = RANK_MIDDLE;
+	strategy->lowest = RANK_MIDDLE - QRT__PCT_DEPTH_MAX;
 }
 
 static bool by_rank(const struct qrt_lab *lab)
@@ -81,19 +81,28 @@ static uint32_t highest(struct qrt_lab *lab, const struct qrt_runtime *rt, uint3
 	return best;
 }
 
-/* The one that runs now goes to the end at a change, or when it spins. */
+/* The one that runs now goes to its place among the last at a change; to the end when it spins. */
 static void maybe_demote(struct qrt_lab *lab, struct qrt_task *task)
 {
 	struct qrt__strategy *strategy = &lab->strategy;
-	strategy->streak = task->rank == strategy->last ? strategy->streak + 1 : 0;
-	bool change = strategy->streak >= STREAK_MAX;
-	for (unsigned i = 0; i < strategy->n_changes; i++) {
-		change |= strategy->change_at[i] == lab->steps;
+	if (task->rank == strategy->last) {
+		strategy->streak++;
+	} else if (strategy->streak > STREAK_BREAK) {
+		strategy->streak -= STREAK_BREAK; /* one step of somebody else does not end it */
+	} else {
+		strategy->streak = 0;
+		strategy->last = task->rank;
 	}
-	if (change) {
+	if (strategy->streak >= STREAK_MAX) {
 		task->rank = --strategy->lowest;
+		strategy->streak = 0;
 	}
-	strategy->last = task->rank;
+	/* Which change has which place among the last is as random as when it comes. */
+	for (unsigned i = 0; i < strategy->n_changes; i++) {
+		if (strategy->change_at[i] == lab->steps) {
+			task->rank = RANK_MIDDLE - 1 - i;
+		}
+	}
 }
 
 struct qrt_task *qrt__strategy_task(struct qrt_lab *lab, struct qrt_runtime *rt)
@@ -134,9 +143,7 @@ struct qrt__member *qrt__strategy_runtime(struct qrt_lab *lab, struct qrt__membe
 	}
 	if (!by_rank(lab) || at_random(lab)) {
 		if (lab->opts.seed == 0 || lab->opts.strategy == QRT_LAB_ROUND_ROBIN) {
-			/* In turn, as round robin has it. */
-			return can[qrt__chosen(lab, QRT__CHOOSE_RUNTIME, n,
-					       (uint32_t)(lab->steps % n))];
+			return can[qrt__chosen(lab, QRT__CHOOSE_RUNTIME, n, 0)];
 		}
 		return can[qrt__choose(lab, QRT__CHOOSE_RUNTIME, n)];
 	}

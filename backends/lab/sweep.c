@@ -20,25 +20,23 @@ const char *qrt_sweep_name(enum qrt_sweep_kind kind)
 /* Whose allocations on this thread are counted. */
 static _Thread_local struct qrt_lab *allocating;
 
-enum qrt_err qrt_lab_expose(struct qrt_region *handle)
+enum qrt_err qrt_lab_expose(struct qrt_region *handle, unsigned to)
 {
 	struct qrt__region *region = qrt__region_of(handle);
 	if (!region) {
 		return QRT_ESTALE;
 	}
 	struct qrt_lab *lab = region->rt->lab;
-	if (lab && lab->opts.sweep.kind != QRT_SWEEP_NONE) {
-		lab->sweep.exposed = handle;
+	if (!lab || lab->opts.sweep.kind == QRT_SWEEP_NONE) {
+		return QRT_OK;
+	}
+	region->exposed = to & QRT_EXPOSE_CANCEL;
+	if (to & QRT_EXPOSE_FAILURES) {
+		lab->sweep.failing = handle;
 		lab->sweep.rt = region->rt;
 		allocating = lab->opts.sweep.kind == QRT_SWEEP_ALLOC ? lab : NULL;
 	}
 	return QRT_OK;
-}
-
-/* NULL: nothing is, or no more. */
-static struct qrt__region *exposed(const struct qrt_lab *lab)
-{
-	return lab->sweep.exposed ? qrt__region_of(lab->sweep.exposed) : NULL;
 }
 
 /* Counts one: whether it is the chosen one, and something is to be done. */
@@ -53,12 +51,13 @@ static bool count(struct qrt_lab *lab)
 	return !lab->opts.sweep.look;
 }
 
-static void note_task(struct qrt__sweep *sweep, const struct qrt_task *task)
+static void note_task(struct qrt_lab *lab, const struct qrt_task *task)
 {
+	struct qrt__sweep *sweep = &lab->sweep;
 	if (task) {
 		snprintf(sweep->point, sizeof(sweep->point), "task %s, spawned at %s", task->name,
 			 task->site);
-		sweep->looking_at = task->id;
+		sweep->looking_at = lab->opts.sweep.look ? task->id : 0;
 	} else {
 		snprintf(sweep->point, sizeof(sweep->point), "the loop itself");
 	}
@@ -80,11 +79,11 @@ void qrt__sweep_step(struct qrt_lab *lab, const struct qrt__step *step)
 	sweep->looking_at = 0;
 }
 
-/* Whether @task works in @region, or below it. */
-static bool works_in(const struct qrt_task *task, const struct qrt__region *region)
+/* The innermost exposed region that @task works in; NULL: none. */
+static struct qrt__region *exposed_to_cancel(const struct qrt_task *task)
 {
-	const struct qrt__region *at = qrt__task_scope(task);
-	while (at && at != region) {
+	struct qrt__region *at = qrt__task_scope(task);
+	while (at && !at->exposed) {
 		at = at->parent;
 	}
 	return at;
@@ -101,13 +100,13 @@ void qrt__sweep_checkpoint(struct qrt_lab *lab, struct qrt_cx *cx)
 {
 	struct qrt__sweep *sweep = &lab->sweep;
 	struct qrt_task *task = cx->task;
-	struct qrt__region *region = sweep->rt == task->rt ? exposed(lab) : NULL;
-	if (!region || sweep->fired || !works_in(task, region)) {
+	struct qrt__region *region = exposed_to_cancel(task);
+	if (!region || sweep->fired) {
 		return;
 	}
 	bool act = count(lab);
 	if (sweep->fired) {
-		note_task(sweep, task);
+		note_task(lab, task);
 	}
 	if (!act) {
 		return;
@@ -130,12 +129,13 @@ void qrt__sweep_checkpoint(struct qrt_lab *lab, struct qrt_cx *cx)
 static bool failure_point(struct qrt_lab *lab, enum qrt_sweep_kind kind)
 {
 	struct qrt__sweep *sweep = &lab->sweep;
-	if (lab->opts.sweep.kind != kind || sweep->fired || !exposed(lab)) {
+	bool open = sweep->failing && qrt__region_of(sweep->failing);
+	if (lab->opts.sweep.kind != kind || sweep->fired || !open) {
 		return false;
 	}
 	bool act = count(lab);
 	if (sweep->fired) {
-		note_task(sweep, sweep->rt->current);
+		note_task(lab, sweep->rt->current);
 	}
 	return act;
 }

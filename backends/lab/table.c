@@ -1,5 +1,5 @@
 /*
- * Descriptors of the lab: a table per runtime. Readiness is level-triggered,
+ * Descriptors of the lab: one table for all its runtimes. Readiness is level-triggered,
  * as with poll(2): a socket hears of what it can do in every poll, until it is
  * done or no longer wanted. Whatever may change the readiness of a file sets a
  * bit; only descriptors with that bit are looked at, in the order of fds.
@@ -134,11 +134,20 @@ void qrt__lab_touch(const struct qrt__lab_file *file)
 	}
 }
 
+void qrt__lab_touch_all(struct qrt_lab *lab)
+{
+	for (size_t i = 0; i < lab->n_slots; i++) {
+		if (lab->slot[i]) {
+			heat(lab, i);
+		}
+	}
+}
+
 /* Whether there was something to tell; then it is looked at again in the next poll. */
 static bool deliver_one(struct qrt_lab *lab, size_t index)
 {
 	struct qrt__lab_descriptor *descriptor = lab->slot[index];
-	if (!descriptor || !descriptor->socket || !descriptor->armed) {
+	if (!descriptor || !descriptor->armed || !(descriptor->socket || descriptor->ready)) {
 		return false;
 	}
 	unsigned io = descriptor->armed & descriptor->file->kind->readiness(descriptor->file);
@@ -146,12 +155,17 @@ static bool deliver_one(struct qrt_lab *lab, size_t index)
 		return false;
 	}
 	heat(lab, index);
+	if (descriptor->ready) {
+		/* What it has read or written may have made others ready: they are told, too. */
+		lab->told_again |= descriptor->ready(descriptor->ready_arg, io);
+		return true;
+	}
 	/* Changes the armed set at most; its tasks run, and close things, after this poll. */
 	qrt__socket_ready(descriptor->socket, io);
 	return true;
 }
 
-bool qrt__lab_deliver(struct qrt_lab *lab)
+static bool deliver_all(struct qrt_lab *lab)
 {
 	bool any = false;
 	for (size_t word = 0; word < lab->n_slots / WORD; word++) {
@@ -161,6 +175,16 @@ bool qrt__lab_deliver(struct qrt_lab *lab)
 			any |= deliver_one(lab, word * WORD + (size_t)__builtin_ctzll(bits));
 		}
 	}
+	return any;
+}
+
+bool qrt__lab_deliver(struct qrt_lab *lab)
+{
+	bool any = false;
+	do {
+		lab->told_again = false;
+		any |= deliver_all(lab);
+	} while (lab->told_again);
 	return any;
 }
 

@@ -1,6 +1,7 @@
 /*
  * Executions as a line of text: qrt1-SEED-STRATEGY[DEPTH]-BUILD-CONFIG, in
- * hexadecimal. What fails in a lab ends with it.
+ * hexadecimal, and for one of a sweep -KIND.POINT. What fails in a lab ends
+ * with it.
  */
 #include <elf.h>
 #include <inttypes.h>
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/lab/campaign.h"
 #include "backends/lab/lab.h"
 
 static const char *const strategy_names[] = {"random", "pct", "round"};
@@ -78,6 +80,15 @@ static uint64_t config_hash(const struct qrt_lab_options *opts)
 				  f->job_slow,
 				  f->disk_error,
 				  f->sync_slow,
+				  f->lookup_fail,
+				  f->ws_delay,
+				  f->ws_drop,
+				  f->ws_duplicate,
+				  f->ws_close,
+				  f->ws_pong_loss,
+				  f->spawn_fail,
+				  f->child_crash,
+				  f->child_stuck,
 				  f->partition,
 				  f->disk_full,
 				  (uint64_t)f->latency_min_ns,
@@ -93,21 +104,57 @@ static uint64_t config_hash(const struct qrt_lab_options *opts)
 	return h;
 }
 
-void qrt_lab_token(const struct qrt_lab *lab, char *ret_text)
+static void print_token(const struct qrt_lab_options *opts, uint64_t build, uint64_t config,
+			char *ret_text)
 {
-	const struct qrt_lab_options *opts = &lab->opts;
 	char depth[12] = "";
 	if (opts->strategy == QRT_LAB_PCT) {
 		snprintf(depth, sizeof(depth), "%u", opts->depth ? opts->depth : 3);
 	}
-	snprintf(ret_text, QRT_LAB_TOKEN_SIZE, "qrt1-%" PRIx64 "-%s%s-%016" PRIx64 "-%016" PRIx64,
-		 opts->seed, strategy_names[opts->strategy], depth, build_id(), config_hash(opts));
+	int used = snprintf(ret_text, QRT_LAB_TOKEN_SIZE,
+			    "qrt1-%" PRIx64 "-%s%s-%016" PRIx64 "-%016" PRIx64, opts->seed,
+			    strategy_names[opts->strategy], depth, build, config);
+	if (opts->sweep.at > 0) {
+		snprintf(ret_text + used, QRT_LAB_TOKEN_SIZE - (size_t)used, "-%s.%" PRIu64,
+			 qrt_sweep_name(opts->sweep.kind), opts->sweep.at);
+	}
+}
+
+void qrt__token_of(const struct qrt_lab_options *opts, char *ret_text)
+{
+	print_token(opts, build_id(), config_hash(opts), ret_text);
+}
+
+void qrt_lab_token(const struct qrt_lab *lab, char *ret_text)
+{
+	qrt__token_of(&lab->opts, ret_text);
 }
 
 struct parts {
 	uint64_t seed, build, config;
 	unsigned strategy, depth;
+	struct qrt_sweep_point sweep;
 };
+
+/* Nothing, or -KIND.POINT. */
+static bool parse_sweep(const char *text, struct qrt_sweep_point *ret)
+{
+	*ret = (struct qrt_sweep_point){0};
+	if (!*text) {
+		return true;
+	}
+	for (unsigned kind = 1; kind < QRT_SWEEPS; kind++) {
+		const char *name = qrt_sweep_name((enum qrt_sweep_kind)kind);
+		size_t n = strlen(name);
+		if (strncmp(text + 1, name, n) == 0 && text[1 + n] == '.') {
+			char *rest;
+			ret->kind = (enum qrt_sweep_kind)kind;
+			ret->at = strtoull(text + n + 2, &rest, 10);
+			return *text == '-' && !*rest && ret->at > 0;
+		}
+	}
+	return false;
+}
 
 static bool parse(const char *text, struct parts *ret)
 {
@@ -115,7 +162,7 @@ static bool parse(const char *text, struct parts *ret)
 	int end = 0;
 	if (sscanf(text, "qrt1-%16" SCNx64 "-%23[a-z0-9]-%16" SCNx64 "-%16" SCNx64 "%n", &ret->seed,
 		   name, &ret->build, &ret->config, &end) != 4 ||
-	    text[end]) {
+	    !parse_sweep(text + end, &ret->sweep)) {
 		return false;
 	}
 	for (unsigned i = 0; i < STRATEGIES; i++) {
@@ -132,13 +179,26 @@ static bool parse(const char *text, struct parts *ret)
 	return false;
 }
 
+/* The parser takes other spellings of numbers, too: a token is what is printed, letter by letter.
+ */
+static bool is_printed_so(const char *text, const struct parts *parts)
+{
+	char again[QRT_LAB_TOKEN_SIZE];
+	const struct qrt_lab_options opts = {.seed = parts->seed,
+					     .strategy = (enum qrt_lab_strategy)parts->strategy,
+					     .depth = parts->depth,
+					     .sweep = parts->sweep};
+	print_token(&opts, parts->build, parts->config, again);
+	return strcmp(text, again) == 0;
+}
+
 enum qrt_err qrt_lab_token_read(const char *text, bool force, struct qrt_lab_options *opts,
 				char *ret_detail)
 {
 	char unread[QRT__DETAIL_MAX];
 	char *detail = ret_detail ? ret_detail : unread;
 	struct parts parts;
-	if (!parse(text, &parts)) {
+	if (!parse(text, &parts) || !is_printed_so(text, &parts)) {
 		snprintf(detail, QRT__DETAIL_MAX,
 			 "\"%.80s\" is no token: qrt1-SEED-STRATEGY-BUILD-CONFIG", text);
 		return QRT_EINVAL;
@@ -147,6 +207,7 @@ enum qrt_err qrt_lab_token_read(const char *text, bool force, struct qrt_lab_opt
 	read.seed = parts.seed;
 	read.strategy = (enum qrt_lab_strategy)parts.strategy;
 	read.depth = parts.depth;
+	read.sweep = parts.sweep;
 	if (parts.build != build_id() && !force) {
 		snprintf(detail, QRT__DETAIL_MAX,
 			 "the token is of build %016" PRIx64 ", this is %016" PRIx64

@@ -14,13 +14,29 @@ static bool due(struct qrt_lab *lab, struct qrt_runtime *rt)
 	return qrt__timers_next(&rt->timers) <= lab->now_ns;
 }
 
+/* Whether it may have turns; not when a task of it waits for this very call to return. */
+static bool has_turns(const struct qrt__member *member)
+{
+	return member->going && !member->ended && !member->rt->current;
+}
+
 /* Whether a turn of it would do anything. */
 static bool can_go_on(struct qrt_lab *lab, struct qrt__member *member)
 {
 	struct qrt_runtime *rt = member->rt;
-	return member->going && !member->ended &&
+	return has_turns(member) &&
 	       (rt->n_ready > 0 ||
 		atomic_load_explicit(&rt->inbox_nonempty, memory_order_relaxed) || due(lab, rt));
+}
+
+/* Puts @member among the first @n of @can, who has waited longest first. */
+static void insert(struct qrt__member **can, uint32_t n, struct qrt__member *member)
+{
+	while (n > 0 && can[n - 1]->last_turn > member->last_turn) {
+		can[n] = can[n - 1];
+		n--;
+	}
+	can[n] = member;
 }
 
 static struct qrt__member *next_member(struct qrt_lab *lab)
@@ -30,10 +46,15 @@ static struct qrt__member *next_member(struct qrt_lab *lab)
 	QRT__LIST_EACH(node, &lab->runtimes) {
 		struct qrt__member *member = QRT__CONTAINER(node, struct qrt__member, in_lab);
 		if (n < RUNTIMES_MAX && can_go_on(lab, member)) {
-			can[n++] = member;
+			insert(can, n++, member);
 		}
 	}
-	return n > 0 ? qrt__strategy_runtime(lab, can, n) : NULL;
+	if (n == 0) {
+		return NULL;
+	}
+	struct qrt__member *next = qrt__strategy_runtime(lab, can, n);
+	next->last_turn = ++lab->turns;
+	return next;
 }
 
 static int64_t next_event(struct qrt_lab *lab)
@@ -41,9 +62,8 @@ static int64_t next_event(struct qrt_lab *lab)
 	int64_t next = qrt__timers_next(&lab->events);
 	QRT__LIST_EACH(node, &lab->runtimes) {
 		struct qrt__member *member = QRT__CONTAINER(node, struct qrt__member, in_lab);
-		int64_t own = member->going && !member->ended
-				  ? qrt__timers_next(&member->rt->timers)
-				  : QRT_NO_DEADLINE;
+		int64_t own =
+		    has_turns(member) ? qrt__timers_next(&member->rt->timers) : QRT_NO_DEADLINE;
 		next = own < next ? own : next;
 	}
 	return next;

@@ -27,6 +27,7 @@ static void cancel_region(struct qrt__region *region, const struct qrt_cancel_in
 	QRT__COUNT(rt->cancels_by[request->kind], 1);
 	qrt__trace_named(rt, QRT__TRACE_CANCEL, request->kind, region->next_index, region->name,
 			 request->reason);
+	qrt__tell(rt, QRT__TRACE_ASKED, region, 0);
 	QRT__LIST_EACH(node, &region->tasks) {
 		fail_wait_once(QRT__CONTAINER(node, struct qrt_task, in_home));
 	}
@@ -39,6 +40,7 @@ static void cancel_task(struct qrt_task *task, const struct qrt_cancel_info *req
 	QRT__COUNT(task->rt->cancels_by[request->kind], 1);
 	qrt__trace_named(task->rt, QRT__TRACE_CANCEL_TASK, request->kind, task->id, task->name,
 			 request->reason);
+	qrt__tell(task->rt, QRT__TRACE_ASKED_TASK, task, 0);
 	fail_wait_once(task);
 }
 

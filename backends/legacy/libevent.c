@@ -13,6 +13,7 @@
 
 #include "backends/legacy/http_evhttp.h"
 #include "backends/posix_clock.h"
+#include "backends/process_impl.h"
 #include "shim/src/internal.h"
 
 struct ev_state {
@@ -234,5 +235,6 @@ const struct qrt__driver qrt__driver_libevent = {
     .watch_arm = watch_arm,
     .watch_close = watch_close,
     .net = &qrt__net_posix,
+    .process = &qrt__process_posix,
     .http = &qrt__http_evhttp,
 };

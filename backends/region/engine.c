@@ -32,6 +32,7 @@ static void cancel_region(struct qrt__region *region, const struct qrt_cancel_in
 	count(rt, request->kind);
 	qrt__trace_named(rt, QRT__TRACE_CANCEL, request->kind, region->next_index, region->name,
 			 request->reason);
+	qrt__tell(rt, QRT__TRACE_ASKED, region, 0);
 	qrt__cancel_watch_region(region);
 	/* The opener works in the region too; in an inner one only a mask may have to be timed. */
 	if (region->opener) {
@@ -43,7 +44,7 @@ static void cancel_region(struct qrt__region *region, const struct qrt_cancel_in
 	const struct qrt_cancel_info below = qrt__cancel_below(request);
 	QRT__LIST_EACH(node, &region->children) {
 		struct qrt__region *child = QRT__CONTAINER(node, struct qrt__region, in_parent);
-		if (qrt__cancel_enters(child)) {
+		if (qrt__cancel_enters(child) && !QRT__MUTANT(CANCEL_SHALLOW)) {
 			cancel_region(child, &below);
 		}
 	}
@@ -57,6 +58,7 @@ static void cancel_task(struct qrt_task *task, const struct qrt_cancel_info *req
 	count(task->rt, request->kind);
 	qrt__trace_named(task->rt, QRT__TRACE_CANCEL_TASK, request->kind, task->id, task->name,
 			 request->reason);
+	qrt__tell(task->rt, QRT__TRACE_ASKED_TASK, task, 0);
 	qrt__cancel_watch_task(task);
 	for (struct qrt__region *region = task->top; region; region = region->outer) {
 		if (qrt__cancel_enters(region)) {

@@ -14,6 +14,7 @@
 #include <uv.h>
 
 #include "backends/posix_clock.h"
+#include "backends/process_impl.h"
 #include "shim/src/internal.h"
 
 struct uv_state {
@@ -223,4 +224,5 @@ const struct qrt__driver qrt__driver_libuv = {
     .watch_arm = watch_arm,
     .watch_close = watch_close,
     .net = &qrt__net_posix,
+    .process = &qrt__process_posix,
 };

@@ -16,8 +16,15 @@
 #include <string.h>
 #include <time.h>
 
+/*
+ * Who ends the wait: the callee, with its result, or the caller, by leaving. The first one does;
+ * so that nothing is posted to a caller that has left, whose loop may have ended since.
+ */
+enum fate { OPEN, ANSWERED, LEFT };
+
 struct qrt__call {
 	_Atomic int refs;
+	_Atomic int fate; /* enum fate */
 	struct qrt__call_options opts;
 	qrt_task_fn *fn;
 	void *arg;
@@ -57,6 +64,13 @@ static void call_unref(struct qrt__call *call)
 	free(call);
 }
 
+/* Whether it was open until now. */
+static bool decide(struct qrt__call *call, enum fate fate)
+{
+	int open = OPEN;
+	return atomic_compare_exchange_strong(&call->fate, &open, (int)fate);
+}
+
 static void come_back(struct qrt_runtime *rt, struct qrt__post *post)
 {
 	(void)rt;
@@ -64,6 +78,7 @@ static void come_back(struct qrt_runtime *rt, struct qrt__post *post)
 	if (call->wait) {
 		struct qrt__wait *wait = call->wait;
 		call->wait = NULL;
+		qrt__tell_named(call->from, QRT__TRACE_OP_END, call, 0, call->opts.name, NULL);
 		qrt__unpark(wait, call->result);
 	}
 	call_unref(call);
@@ -74,7 +89,10 @@ static void call_finish(struct qrt__call *call, enum qrt_err result)
 {
 	call->result = result;
 	call->task = NULL;
-	if (call->from == call->opts.rt) {
+	qrt__tell_named(call->opts.rt, QRT__TRACE_OP_END, &call->go, 0, call->opts.name, NULL);
+	if (!decide(call, ANSWERED)) {
+		call_unref(call);
+	} else if (call->from == call->opts.rt) {
 		come_back(call->from, &call->back);
 	} else if (call->from) {
 		if (!qrt__post(call->from, &call->back, come_back)) {
@@ -120,6 +138,7 @@ static void begin(struct qrt__call *call)
 	struct qrt__region *region =
 	    call->opts.region ? qrt__region_of(call->opts.region) : rt->root;
 	enum qrt_err err = QRT_ECLOSED;
+	qrt__tell_named(rt, QRT__TRACE_OP, &call->go, 0, call->opts.name, call->opts.site);
 	/* qrt_run_main stops as soon as it has nothing left, and takes calls until then. */
 	if (!region) {
 		; /* closed meanwhile */
@@ -183,8 +202,8 @@ static void caller_abort(struct qrt__wait *wait, enum qrt_err why)
 	struct caller *caller = QRT__CONTAINER(wait, struct caller, wait);
 	struct qrt__call *call = caller->call;
 	caller->left_because = why;
-	if (call->opts.abandon && call->wait) {
-		call->wait = NULL;
+	if (call->opts.abandon && (QRT__MUTANT(DOUBLE_COMPLETION) || decide(call, LEFT))) {
+		qrt__tell_named(call->from, QRT__TRACE_OP_END, call, 0, call->opts.name, NULL);
 		qrt__unpark(wait, why);
 	}
 	ask_to_stop(call);
@@ -203,6 +222,7 @@ static struct qrt__call *call_new(const struct qrt__call_options *opts, qrt_task
 	struct qrt__call *call = calloc(1, sizeof(*call));
 	if (call) {
 		atomic_init(&call->refs, 2);
+		atomic_init(&call->fate, OPEN);
 		call->opts = *opts;
 		call->fn = fn;
 		call->arg = arg;
@@ -214,6 +234,7 @@ static struct qrt__call *call_new(const struct qrt__call_options *opts, qrt_task
 enum qrt_err qrt__call(struct qrt_cx *cx, const struct qrt__call_options *opts, qrt_task_fn *fn,
 		       void *arg, qrt__call_drop_fn *drop)
 {
+	QRT__ANCHORED(cx); /* or a forced task would leave without the drop */
 	struct qrt_runtime *rt = cx->task->rt;
 	enum qrt_err err = qrt__suspending(cx);
 	struct qrt__call *call = err ? NULL : call_new(opts, fn, arg, drop);
@@ -229,9 +250,11 @@ enum qrt_err qrt__call(struct qrt_cx *cx, const struct qrt__call_options *opts, 
 	caller.wait.site = opts->site;
 	call->from = rt;
 	call->wait = &caller.wait;
+	qrt__tell_named(rt, QRT__TRACE_OP, call, 0, opts->name, opts->site);
 	if (rt == opts->rt) {
 		begin(call);
 	} else if (!qrt__post(opts->rt, &call->go, go)) {
+		qrt__tell_named(rt, QRT__TRACE_OP_END, call, 0, opts->name, NULL);
 		call_unref(call);
 		call_unref(call);
 		return qrt_fail(cx, QRT_ECLOSED, "runtime %s has ended", opts->rt->name);

@@ -8,6 +8,8 @@
 #include <qrt/sync.h>
 #include <stdio.h>
 
+#include "shim/src/internal.h"
+
 enum rule {
 	ALL,	  /* the first failure decides */
 	FIRST,	  /* the first end decides */
@@ -68,7 +70,11 @@ static void runner_ended(struct qrt_cx *cx, void *arg)
 		contest->returned = runner->returned;
 		contest->err = runner->err;
 		snprintf(contest->detail, sizeof(contest->detail), "%s", qrt_detail(cx));
-		qrt_region_cancel(contest->region, QRT_CANCEL_RACE_LOST, "another branch decided");
+		qrt__region_decided(contest->region);
+		if (!QRT__MUTANT(LOSER_SPARED)) {
+			qrt_region_cancel(contest->region, QRT_CANCEL_RACE_LOST,
+					  "another branch decided");
+		}
 	}
 	if (contest->ended) {
 		QRT_IGNORE(qrt_notify_one(contest->ended), "closed: nobody waits any more");

@@ -298,6 +298,9 @@ static enum qrt_err run_flow(struct qrt_job *job, void *arg)
 	struct qrt_db_conn *conn = on_reader ? take_reader(db) : &db->writer;
 	enum qrt__db_fate fate;
 	enum qrt_err err = qrt__db_conn_run(conn, job, &flow->work, &fate);
+	if (fate == QRT__DB_UNKNOWN && QRT__MUTANT(COMMIT_RETRIED)) {
+		err = qrt__db_conn_run(conn, job, &flow->work, &fate);
+	}
 	count(db, flow->work.write, fate);
 	if (on_reader) {
 		give_reader(db, conn);

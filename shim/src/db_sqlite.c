@@ -56,8 +56,8 @@ static enum qrt_err err_from_sqlite(int code, int sys)
 		return QRT_ECORRUPT;
 	case SQLITE_CANTOPEN: {
 		enum qrt_err err = qrt__err_from_errno(sys);
-		return err == QRT_ENOENT || err == QRT_EMFILE || err == QRT_ENOMEM ? err
-										   : QRT_EACCES;
+		bool told = err == QRT_ENOENT || err == QRT_EMFILE || err == QRT_ENOMEM;
+		return told || sys == EIO ? err : QRT_EACCES;
 	}
 	case SQLITE_PERM:
 	case SQLITE_READONLY:
@@ -235,14 +235,16 @@ static enum qrt_err set_wal(struct sqlite_conn *self)
 	if (code == SQLITE_OK) {
 		code = sqlite3_step(stmt);
 	}
+	const char *mode = code == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
 	enum qrt_err err = QRT_OK;
-	if (code != SQLITE_ROW) {
-		err = failed(self, code);
-	} else if (strcmp((const char *)sqlite3_column_text(stmt, 0), "wal") != 0) {
+	if (!mode) {
+		err = failed(self, code == SQLITE_ROW ? SQLITE_NOMEM : code);
+	} else if (strcmp(mode, "wal") != 0) {
 		err = qrt_db_fail(self->conn, QRT_EIO, "the file system has no write-ahead log");
 	}
-	sqlite3_finalize(stmt);
-	return err;
+	/* The change is committed after its row: only now it is known. */
+	code = sqlite3_finalize(stmt);
+	return err || code == SQLITE_OK ? err : failed(self, code);
 }
 
 static enum qrt_err set_file(struct sqlite_conn *self, const struct qrt__db_target *target)

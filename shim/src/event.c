@@ -13,6 +13,9 @@ void qrt__event_set(struct qrt__event *event)
 	while (!qrt__list_empty(&event->waiters)) {
 		struct qrt__list *node = qrt__list_pop(&event->waiters);
 		qrt__unpark(QRT__CONTAINER(node, struct qrt__wait, node), QRT_OK);
+		if (QRT__MUTANT(EVENT_ONE)) {
+			return;
+		}
 	}
 }
 

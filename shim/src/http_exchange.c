@@ -1,6 +1,8 @@
 /* The exchange: handler, region, deadline, and the mapping of errors to answers. */
 #include "shim/src/http_exchange.h"
 
+#include <qrt/trial.h>
+
 #include "shim/src/internal.h"
 
 #define PANIC_DETAIL "internal error"
@@ -79,6 +81,7 @@ void qrt__http_exchange(struct qrt_cx *cx, struct qrt_http_server *server,
 	enum qrt_err err = qrt_region_open_with(cx, &opts, &region);
 
 	if (!err) {
+		QRT_IGNORE(qrt_lab_expose(region, QRT_EXPOSE_CANCEL), "it is open");
 		err = server->opts.handler(qrt_region_cx(region), req, resp);
 		err = qrt_region_close(cx, &region, err);
 	}

@@ -6,6 +6,7 @@
 
 /* What a command may take beyond its deadline before the caller leaves a wedged loop alone. */
 #define COMMAND_GRACE (500 * QRT_MS)
+#define MEMORY_PAUSE (10 * QRT_MS)
 
 void qrt__instance_init(struct qrt__instance *instance, const struct qrt_component *component,
 			void *env, const char *backend, struct qrt_runtime *rt)
@@ -123,6 +124,11 @@ static enum qrt_err command(struct qrt_cx *cx, struct qrt__instance *instance, q
 					       .name = name,
 					       .site = QRT_SITE};
 	enum qrt_err err = qrt__call(cx, &opts, fn, instance, NULL);
+	/* Who must stop does not go on because there was no memory for a moment. */
+	while (err == QRT_ENOMEM && fn == stop_task && qrt__now(cx->task->rt) < deadline_ns) {
+		err = qrt_sleep(cx, MEMORY_PAUSE);
+		err = err ? err : qrt__call(cx, &opts, fn, instance, NULL);
+	}
 	if (err == QRT_ETIMEDOUT && qrt__now(cx->task->rt) >= leave_ns) {
 		return qrt_fail(cx, err, "%s: loop %s does not answer", name, instance->rt->name);
 	}

@@ -20,6 +20,7 @@
 #include "backends/backend.h"
 #include "shim/src/fiber.h"
 #include "shim/src/list.h"
+#include "shim/src/mutant.h"
 #include "shim/src/pool.h"
 #include "shim/src/timer.h"
 #include "shim/src/trace.h"
@@ -94,7 +95,10 @@ struct qrt_cx {
 	X(QRT__WAIT_WRITE, "write", true)                                                          \
 	X(QRT__WAIT_SIGNAL, "signal", true)                                                        \
 	X(QRT__WAIT_LANE, "lane job", true)                                                        \
-	X(QRT__WAIT_CALL, "port call", true)
+	X(QRT__WAIT_CALL, "port call", true)                                                       \
+	X(QRT__WAIT_WS, "websocket", true)                                                         \
+	X(QRT__WAIT_LOOKUP, "name lookup", true)                                                   \
+	X(QRT__WAIT_CHILD, "child process", true)
 
 enum qrt__wait_kind {
 #define QRT__WAIT_ENUM(name, text, op) name,
@@ -382,6 +386,10 @@ struct qrt__obligation {
 
 /* NULL when settled already. */
 struct qrt__obligation *qrt__duty_find(const struct qrt_duty *duty);
+/* Its holder goes on without settling it: until then the root answers for it. */
+void qrt__duty_leave(const struct qrt_duty *duty);
+/* Whether its holder has gone. */
+bool qrt__duty_is_left(const struct qrt__obligation *entry);
 /* How a holder ends: one that was abandoned had no chance to settle anything. */
 enum qrt__end { QRT__END_WELL, QRT__END_FAILED, QRT__END_ABANDONED };
 static inline enum qrt__end qrt__end_of(enum qrt_err err)
@@ -442,6 +450,7 @@ struct qrt__region {
 	struct qrt_aggregate failures;
 	enum qrt_err first_err; /* of the failure that decided */
 	bool decided;  /* a success, or the rest is cancelled on purpose: that is no failure */
+	bool exposed;  /* a sweep may cancel it: qrt/trial.h */
 	bool shielded; /* opened under a mask: a cancel from above waits for the mask */
 	size_t leaks;
 	struct qrt__supervisor *supervisor; /* under QRT_SUPERVISE */
@@ -468,6 +477,8 @@ void qrt__region_task_ended(struct qrt__region *region, struct qrt_task *task, e
 /* Closes @region whatever state it is in, for its opener; goes on where an abandoned close was. */
 void qrt__region_finish(struct qrt__region *region);
 const char *qrt__region_state_name(enum qrt__region_state state);
+/* Whoever is in it now, but for the caller, has lost: for observers. */
+void qrt__region_decided(const struct qrt_region *region);
 /* n zeroed bytes of the region's heap, past any limit. */
 void *qrt__region_alloc(struct qrt__region *region, size_t n);
 
@@ -504,7 +515,10 @@ void qrt__event_wait_masked(struct qrt_cx *cx, struct qrt__event *event);
 
 /* --- runtimes ------------------------------------------------------------------------------ */
 
-/* Somebody who is told of each step of a runtime, on its loop's thread. May not run tasks. */
+/*
+ * Somebody who is told of each step of a runtime, on its loop's thread; of messages also on others.
+ * May not run tasks.
+ */
 struct qrt__observer {
 	void (*step)(void *arg, struct qrt_runtime *rt, const struct qrt__step *step);
 	/* Before each checkpoint of a task, with nothing decided yet; may cancel. NULL: not. */
@@ -523,14 +537,18 @@ struct qrt_runtime {
 
 	struct qrt__fiber loop; /* the loop's own context */
 	struct qrt__stack_pool *stacks;
-	struct qrt_task *current; /* NULL while the loop runs */
-	struct qrt_task *ended;	  /* its stack waits to be given back */
+	struct qrt__census *census; /* of stack use; NULL: nobody asked for one */
+	struct qrt_task *current;   /* NULL while the loop runs */
+	struct qrt_task *ended;	    /* its stack waits to be given back */
 	struct qrt__list ready[QRT__LANES];
 	unsigned ready_lanes; /* bit per lane that is not empty */
 	unsigned favoured;    /* picks in a row while a later lane waited */
 	unsigned last_later;  /* which of the later ones had the last turn */
 	size_t n_ready;
 	struct qrt__pool regions, obligations, objects;
+	struct qrt__list in_lookup;	/* name lookups, also those that were left */
+	unsigned lookups;		/* how many */
+	struct qrt__list processes;	/* the driver's, of children that have not been reaped */
 	uint64_t select_state;		/* of the fair selects; 0 before the first */
 	unsigned batch_left;		/* tasks that may still run before the next poll */
 	int64_t turn_ns;		/* when this turn began: time enough for "since when" */
@@ -569,7 +587,7 @@ struct qrt_runtime {
 	_Atomic(const char *) busy_task;
 	_Atomic(const char *) busy_site;
 	_Atomic uint64_t tasks_spawned, tasks_live, regions_opened, regions_live;
-	_Atomic uint64_t ops_started, ops_live, streams_live, jobs_live;
+	_Atomic uint64_t ops_started, ops_live, streams_live, jobs_live, jobs_left;
 	_Atomic uint64_t cancels, cancels_by[QRT__CANCEL_KINDS];
 	_Atomic uint64_t forced, panics, not_capable, turns, detached_live;
 	_Atomic uint64_t duties_made, duties_live, leaks, budgets_spent, restarts;
@@ -625,9 +643,12 @@ void qrt__switch_away(struct qrt_runtime *rt, struct qrt_task *from, bool last);
 void qrt__make_ready(struct qrt_task *task, unsigned lane);
 /* The first moment of a new task: what every other resumption does in switch_away. */
 void qrt__task_begin(struct qrt_task *task);
-/* Reports an overflowing task stack of @rt by task name; for the calling loop thread. */
-void qrt__overflow_watch(struct qrt_runtime *rt);
-void qrt__overflow_unwatch(void);
+/*
+ * Reports an overflowing task stack of @rt by task name; for the calling loop thread. Loops in a
+ * lab nest: it returns the one that was watched before, for the end.
+ */
+struct qrt_runtime *qrt__overflow_watch(struct qrt_runtime *rt);
+void qrt__overflow_unwatch(struct qrt_runtime *outer);
 /* Runs fn(arg) on the loop's own, deep stack; the task waits. Not a checkpoint. */
 void qrt__on_loop(struct qrt_cx *cx, void (*fn)(void *arg), void *arg);
 #define QRT__TRACE_STEPS(X)                                                                        \
@@ -649,8 +670,28 @@ void qrt__on_loop(struct qrt_cx *cx, void (*fn)(void *arg), void *arg);
 	X(STARTED)                                                                                 \
 	X(YIELD)                                                                                   \
 	X(STALL)                                                                                   \
-	X(STUCK)  /* its cleanup ended in a wait: which, and who holds it */                       \
-	X(DENIED) /* a capability is missing */
+	X(STUCK)      /* its cleanup ended in a wait: which, and who holds it */                   \
+	X(DENIED)     /* a capability is missing */                                                \
+	X(UNRECORDED) /* from here on: for observers only, a and b may be addresses */             \
+	X(ADMIT)      /* a task, at its place in its region */                                     \
+	X(ENTER)      /* a region, at its place; the deadline of the cx it was opened with */      \
+	X(WAIT)	      /* a task is about to park; until when */                                    \
+	X(DRAINED)    /* a region: nobody is left in it, its close says */                         \
+	X(DECIDED)    /* a region whose other tasks have lost */                                   \
+	X(ASKED)      /* a region is told to end */                                                \
+	X(ASKED_TASK) /* a task is */                                                              \
+	X(DEFER)      /* a finalizer; its task, or its region with bit 0 set */                    \
+	X(FINALIZE)   /* a finalizer begins */                                                     \
+	X(DUTY)	      /* a duty is made, or has another holder */                                  \
+	X(SETTLED)    /* a duty is */                                                              \
+	X(OP)	      /* an operation has been submitted */                                        \
+	X(OP_END)     /* it has its result */                                                      \
+	X(CHAN)	      /* something that carries messages opens */                                  \
+	X(SENT)	      /* it has taken one; a digest of it */                                       \
+	X(TAKEN)      /* somebody has got one; a digest of it */                                   \
+	X(CHAN_END)   /* it closes; how many it drops */                                           \
+	X(IDLE)	      /* the loop ends */                                                          \
+	X(GONE)	      /* the runtime closes */
 enum qrt__trace_step {
 	QRT__TRACE_NOTHING,
 #define QRT__TRACE_ENUM(name) QRT__TRACE_##name,
@@ -678,6 +719,30 @@ static inline void qrt__trace(struct qrt_runtime *rt, unsigned what, uint64_t a,
 }
 /* The name of a step, as in "RUN". */
 const char *qrt__trace_what(unsigned what);
+/*
+ * What only observers hear of (from UNRECORDED on). On the loop's thread; but of what messages
+ * travel through in whatever thread has it locked.
+ */
+void qrt__tell_observer(struct qrt_runtime *rt, unsigned what, uint64_t a, uint64_t b,
+			const char *name, const char *site);
+static inline bool qrt__is_observed(const struct qrt_runtime *rt)
+{
+	return __builtin_expect(rt->tracing & QRT__TRACING_OBSERVER, 0);
+}
+static inline void qrt__tell_named(struct qrt_runtime *rt, unsigned what, const void *a, uint64_t b,
+				   const char *name, const char *site)
+{
+	if (qrt__is_observed(rt)) {
+		qrt__tell_observer(rt, what, (uintptr_t)a, b, name, site);
+	}
+}
+static inline void qrt__tell(struct qrt_runtime *rt, unsigned what, const void *a, uint64_t b)
+{
+	qrt__tell_named(rt, what, a, b, NULL, NULL);
+}
+/* SENT or TAKEN, of @element of @size bytes. */
+void qrt__tell_element(struct qrt_runtime *rt, unsigned what, const void *a, const void *element,
+		       size_t size);
 /* Throws away what is being recorded. */
 void qrt__trace_ended(struct qrt_runtime *rt);
 
@@ -751,10 +816,17 @@ enum qrt_err qrt__socket_find(struct qrt_cx *cx, const void *handle, uint32_t ma
  */
 enum qrt_err qrt__socket_wait(struct qrt_cx *cx, struct qrt__socket *socket, enum qrt__io io,
 			      enum qrt__wait_kind kind);
+/* A descriptor of what @stream is one of, for somebody else; the stream is still to be closed. */
+enum qrt_err qrt__stream_release(struct qrt_cx *cx, struct qrt_stream *stream, int *ret_fd);
 /* Who waits, or was woken and has not run yet, gets ECLOSED. Frees the socket, now or then. */
 void qrt__socket_close(struct qrt__socket *socket);
 /* From the driver's poll: @io can be done now. */
 void qrt__socket_ready(struct qrt__socket *socket, unsigned io);
+
+/* --- name lookup ----------------------------------------------------------------------------- */
+
+/* Those that run still are nobody's from now on: @rt is being closed. */
+void qrt__lookups_left(struct qrt_runtime *rt);
 
 /* --- watches: readiness of a real descriptor ------------------------------------------------- */
 

@@ -55,22 +55,28 @@ static void install(void)
 	pthread_mutex_unlock(&install_lock);
 }
 
-void qrt__overflow_watch(struct qrt_runtime *rt)
+struct qrt_runtime *qrt__overflow_watch(struct qrt_runtime *rt)
 {
+	struct qrt_runtime *outer = watched;
 	install();
 	watched = rt;
-	signal_stack = malloc(SIGNAL_STACK);
 	if (!signal_stack) {
-		return; /* an overflow will then die without a name */
+		signal_stack = malloc(SIGNAL_STACK);
 	}
-	stack_t stack = {.ss_sp = signal_stack, .ss_size = SIGNAL_STACK};
-	sigaltstack(&stack, NULL);
+	if (!outer && signal_stack) { /* without one an overflow will die without a name */
+		stack_t stack = {.ss_sp = signal_stack, .ss_size = SIGNAL_STACK};
+		sigaltstack(&stack, NULL);
+	}
+	return outer;
 }
 
-void qrt__overflow_unwatch(void)
+void qrt__overflow_unwatch(struct qrt_runtime *outer)
 {
 	stack_t off = {.ss_flags = SS_DISABLE};
-	watched = NULL;
+	watched = outer;
+	if (outer) {
+		return;
+	}
 	sigaltstack(&off, NULL);
 	free(signal_stack);
 	signal_stack = NULL;

@@ -151,7 +151,8 @@ static void enter_parent(struct qrt__region *region, struct qrt_cx *cx,
 {
 	struct qrt_task *task = cx->task;
 	int64_t own = opts->budget.deadline_ns ? opts->budget.deadline_ns : QRT_NO_DEADLINE;
-	bool earlier = own < cx->deadline_ns;
+	bool earlier =
+	    own < cx->deadline_ns || (QRT__MUTANT(DEADLINE_UNMET) && opts->budget.deadline_ns);
 	region->parent = qrt__task_scope(task);
 	region->opener = task;
 	region->outer = task->top;
@@ -197,6 +198,7 @@ enum qrt_err qrt_region_open_with(struct qrt_cx *cx, const struct qrt_region_opt
 	}
 	enter_parent(region, cx, opts);
 	qrt__trace_named(task->rt, QRT__TRACE_OPEN, task->id, region->id, region->name, task->name);
+	qrt__tell(task->rt, QRT__TRACE_ENTER, region, (uint64_t)cx->deadline_ns);
 	*ret_region = qrt__region_handle(region);
 	return QRT_OK;
 }
@@ -294,6 +296,14 @@ static void cancel_rest(struct qrt__region *region, enum qrt_cancel_kind kind, c
 	}
 }
 
+void qrt__region_decided(const struct qrt_region *handle)
+{
+	struct qrt__region *region = qrt__region_of(handle);
+	if (region) {
+		qrt__tell(region->rt, QRT__TRACE_DECIDED, region, 0);
+	}
+}
+
 static void apply_policy(struct qrt__region *region, enum qrt_outcome outcome)
 {
 	bool failed = outcome == QRT_OUTCOME_ERR || outcome == QRT_OUTCOME_PANICKED;
@@ -311,6 +321,7 @@ static void apply_policy(struct qrt__region *region, enum qrt_outcome outcome)
 	case QRT_FIRST_SUCCESS:
 		if (outcome == QRT_OUTCOME_OK) {
 			region->decided = true;
+			qrt__tell(region->rt, QRT__TRACE_DECIDED, region, 0);
 			cancel_rest(region, QRT_CANCEL_RACE_LOST, "a sibling succeeded");
 		}
 		break;
@@ -355,7 +366,8 @@ void qrt__region_task_ended(struct qrt__region *region, struct qrt_task *task, e
 /* The wait for the children cannot be cut short: that is what closing means. */
 static void drain(struct qrt__region *region)
 {
-	while (!is_empty(region)) {
+	while (!is_empty(region) && !QRT__MUTANT(SKIP_DRAIN) &&
+	       !(QRT__MUTANT(LOSER_LEFT) && region->decided)) {
 		struct qrt__wait wait;
 		qrt__wait_init(&wait, &region->cx, QRT__WAIT_JOIN, region, NULL);
 		region->closer = &wait;
@@ -376,6 +388,7 @@ static void wind_down(struct qrt__region *region, enum qrt__end how)
 	}
 	if (region->state == QRT__REGION_DRAINING) {
 		drain(region);
+		qrt__tell(region->rt, QRT__TRACE_DRAINED, region, 0);
 		move_to(region, QRT__REGION_FINALIZING);
 	}
 	qrt__run_finalizers(&region->cx, &region->defers);

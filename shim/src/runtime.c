@@ -1,4 +1,6 @@
 /* The life of a runtime: open, run on this thread or its own, shut down, audit, close. */
+#include "shim/src/census.h"
+#include "backends/process_impl.h"
 #include "shim/src/internal.h"
 #include "shim/src/watchdog.h"
 
@@ -48,6 +50,8 @@ static struct qrt_runtime *runtime_new(const struct qrt_runtime_options *opts,
 		       sizeof(struct qrt__obligation), 64);
 	qrt__pool_init(&rt->objects, QRT__SLOT_ALIGN, QRT__SLOT_ALIGN, QRT__SLOT_ALIGN);
 	qrt__timers_init(&rt->timers);
+	qrt__list_init(&rt->in_lookup);
+	qrt__list_init(&rt->processes);
 	rt->inbox_tail = &rt->inbox_head;
 	rt->inbox_open = true;
 	pthread_mutex_init(&rt->inbox_lock, NULL);
@@ -64,6 +68,7 @@ static void runtime_free(struct qrt_runtime *rt)
 {
 	qrt__fiber_close_thread(&rt->loop);
 	qrt__stack_pool_destroy(&rt->stacks);
+	qrt__census_destroy(&rt->census);
 	qrt__pool_fini(&rt->regions);
 	qrt__pool_fini(&rt->obligations);
 	qrt__pool_fini(&rt->objects);
@@ -79,7 +84,13 @@ static void runtime_free(struct qrt_runtime *rt)
 static enum qrt_err open_rest(struct qrt_runtime *rt, const struct qrt_runtime_options *opts)
 {
 	rt->turn_ns = qrt__now(rt);
-	enum qrt_err err = qrt__region_open_root(rt);
+	enum qrt_err err = QRT_OK;
+	if (opts->lab && !rt->driver->traced) {
+		err = qrt__lab_observe(opts->lab, rt);
+	}
+	if (!err) {
+		err = qrt__region_open_root(rt);
+	}
 	/* The lab's clock is not for other threads, and stands still while a task runs. */
 	if (!err && opts->on_stall && !rt->driver->traced) {
 		err = qrt__watchdog_start(rt, opts);
@@ -111,18 +122,20 @@ enum qrt_err qrt_runtime_open(const struct qrt_runtime_options *opts, char *ret_
 	if (!err) {
 		err = qrt__stack_pool_create(stack, &rt->stacks);
 	}
+	if (!err && opts->stack_census) {
+		rt->census = qrt__census_create();
+		err = rt->census ? QRT_OK : QRT_ENOMEM;
+	}
 	if (!err) {
 		err = qrt__fiber_open_thread(&rt->loop);
 	}
 	if (!err) {
 		err = rt->driver->open(rt, opts, detail);
 	}
-	if (!err && opts->lab && !rt->driver->traced) {
-		qrt__lab_observe(opts->lab, rt);
-	}
 	if (!err) {
 		err = open_rest(rt, opts);
 		if (err) {
+			qrt__tell(rt, QRT__TRACE_GONE, rt, 0);
 			rt->driver->close(rt);
 		}
 	}
@@ -212,6 +225,9 @@ enum qrt_err qrt_runtime_start(struct qrt_runtime *rt)
 		return QRT_ESTATE;
 	}
 	rt->stopping = false;
+	pthread_mutex_lock(&rt->inbox_lock);
+	rt->inbox_open = true; /* it may have run, and ended, before */
+	pthread_mutex_unlock(&rt->inbox_lock);
 	if (rt->driver->start && rt->driver->start(rt)) {
 		rt->started = true;
 		rt->threadless = true;
@@ -288,6 +304,7 @@ void qrt_runtime_audit(const struct qrt_runtime *rt, struct qrt_audit *ret_audit
 					.ops_live = READ(ops_live),
 					.streams_live = READ(streams_live),
 					.jobs_live = READ(jobs_live),
+					.jobs_left = READ(jobs_left),
 					.cancels = READ(cancels),
 					.forced = READ(forced),
 					.panics = READ(panics),
@@ -363,6 +380,9 @@ void qrt_runtime_close(struct qrt_runtime **rt_ptr)
 	qrt__watchdog_stop(&rt->watchdog);
 	qrt__trace_ended(rt);
 	qrt__ledger_runtime_ended(rt);
+	qrt__lookups_left(rt);
+	rt->driver->process->reap_all(rt);
+	qrt__tell(rt, QRT__TRACE_GONE, rt, 0);
 	assert_nothing_left(rt);
 	qrt__region_close_root(rt);
 	rt->driver->close(rt);

@@ -4,6 +4,7 @@
  * ready one; the loop's own stack comes in between only to poll, or to run an
  * errand that wants a deep stack.
  */
+#include "shim/src/census.h"
 #include "shim/src/internal.h"
 #include "shim/src/watchdog.h"
 
@@ -77,6 +78,9 @@ static void reap(struct qrt_runtime *rt)
 	struct qrt__stack *stack = task->stack;
 	qrt__fiber_fini(&task->fiber);
 	task->magic = 0;
+	if (rt->census) {
+		qrt__census_take(rt->census, task);
+	}
 	qrt__stack_put(rt->stacks, stack);
 }
 
@@ -195,7 +199,8 @@ bool qrt__post(struct qrt_runtime *rt, struct qrt__post *post, qrt__post_fn *fn)
 /* The loop may end: nothing is left to do, and no post can slip in any more. */
 static bool may_end(struct qrt_runtime *rt)
 {
-	if (!rt->stopping || rt->n_ready > 0 || !qrt__list_empty(&rt->root->tasks)) {
+	bool busy = !qrt__list_empty(&rt->root->tasks) && !QRT__MUTANT(EARLY_END);
+	if (!rt->stopping || rt->n_ready > 0 || busy) {
 		return false;
 	}
 	pthread_mutex_lock(&rt->inbox_lock);
@@ -261,6 +266,7 @@ bool qrt__loop_turn(struct qrt_runtime *rt)
 	run_batch(rt);
 	QRT__COUNT(rt->turns, 1);
 	if (may_end(rt)) {
+		qrt__tell(rt, QRT__TRACE_IDLE, rt, 0);
 		atomic_store_explicit(&rt->busy_since_ns, 0, memory_order_relaxed);
 		return false;
 	}
@@ -277,9 +283,9 @@ void qrt__loop_enter(struct qrt_runtime *rt)
 void qrt__loop_run(struct qrt_runtime *rt)
 {
 	qrt__loop_enter(rt);
-	qrt__overflow_watch(rt);
+	struct qrt_runtime *outer = qrt__overflow_watch(rt);
 	while (qrt__loop_turn(rt)) {
 		rt->driver->poll(rt, poll_timeout(rt, qrt__now(rt)));
 	}
-	qrt__overflow_unwatch();
+	qrt__overflow_unwatch(outer);
 }

@@ -330,6 +330,13 @@ enum qrt_err qrt_stream_give(struct qrt_cx *cx, struct qrt_stream *handle, struc
 	return err;
 }
 
+enum qrt_err qrt__stream_release(struct qrt_cx *cx, struct qrt_stream *stream, int *ret_fd)
+{
+	struct qrt__socket *socket;
+	enum qrt_err err = qrt__socket_find(cx, stream, QRT__STREAM_MAGIC, &socket);
+	return err ? err : net_of(socket->rt)->dup(socket->rt, socket->fd, ret_fd);
+}
+
 /* Until the connection is made or refused. */
 static enum qrt_err connected(struct qrt_cx *cx, struct qrt__socket *socket)
 {

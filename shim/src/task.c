@@ -2,6 +2,7 @@
  * Tasks: spawn, the way a task begins and ends, finalizers, panics. The task
  * lives at the top of its own stack, so a spawn allocates nothing but that.
  */
+#include "shim/src/census.h"
 #include "shim/src/internal.h"
 
 #include <stdlib.h>
@@ -20,12 +21,17 @@ void qrt__run_finalizers(const struct qrt_cx *of, struct qrt__defer **defers)
 	cx.deadline_ns = QRT_NO_DEADLINE;
 	qrt__shield(&cx);
 	cx.task->finalizing = true;
-	while (*defers) {
+	while (*defers && !(QRT__MUTANT(FINALIZER_FORGOTTEN) && cx.task->abandoned)) {
 		struct qrt__defer *defer = *defers;
 		*defers = defer->next;
 		qrt_finalizer_fn *fn = defer->fn;
 		void *arg = defer->arg;
-		free(defer);
+		qrt__tell(cx.task->rt, QRT__TRACE_FINALIZE, defer, 0);
+		if (QRT__MUTANT(FINALIZER_TWICE)) {
+			qrt__tell(cx.task->rt, QRT__TRACE_FINALIZE, defer, 0);
+			fn(&cx, arg);
+		}
+		free(defer); /* before: one that panics does not come back */
 		fn(&cx, arg);
 	}
 	cx.task->finalizing = false;
@@ -110,8 +116,13 @@ enum qrt_err qrt_defer(struct qrt_cx *cx, qrt_finalizer_fn *fn, void *arg)
 	/* A region's own cx is one whose region this very task has opened. */
 	bool of_region = cx->region->opener == cx->task;
 	struct qrt__defer **defers = of_region ? &cx->region->defers : &cx->task->defers;
+	while (QRT__MUTANT(FINALIZER_ORDER) && *defers) {
+		defers = &(*defers)->next;
+	}
 	*defer = (struct qrt__defer){.next = *defers, .fn = fn, .arg = arg};
 	*defers = defer;
+	uint64_t owner = of_region ? (uintptr_t)cx->region | 1 : (uintptr_t)cx->task;
+	qrt__tell(cx->task->rt, QRT__TRACE_DEFER, defer, owner);
 	return QRT_OK;
 }
 
@@ -140,7 +151,8 @@ static void enter_region(struct qrt_task *task, struct qrt__region *region,
 	task->cx.region = region;
 	task->cx.meter = &task->meter;
 	task->cx.caps = spawn->caps ? region->cx.caps & spawn->caps : region->cx.caps;
-	task->cx.deadline_ns = deadline < regions ? deadline : regions;
+	bool own = deadline < regions || (QRT__MUTANT(DEADLINE_OWN) && spawn->budget.deadline_ns);
+	task->cx.deadline_ns = own ? deadline : regions;
 	qrt__meter_init(&task->meter, &region->meter, &spawn->budget);
 	task->priority =
 	    spawn->budget.priority > region->priority ? spawn->budget.priority : region->priority;
@@ -167,6 +179,9 @@ enum qrt_err qrt__task_start(struct qrt__region *region, const struct qrt__spawn
 	if (err) {
 		return err;
 	}
+	if (rt->census) {
+		qrt__census_prepare(stack);
+	}
 	size_t reserved = (sizeof(struct qrt_task) + 63) / 64 * 64;
 	struct qrt_task *task = (void *)(stack->base + stack->size - reserved);
 	err = qrt__fiber_init(&task->fiber, stack, reserved, task_main, task);
@@ -189,6 +204,7 @@ enum qrt_err qrt__task_start(struct qrt__region *region, const struct qrt__spawn
 	QRT__COUNT(rt->tasks_spawned, 1);
 	QRT__COUNT(rt->tasks_live, 1);
 	qrt__trace_named(rt, QRT__TRACE_SPAWN, task->id, task->index, task->name, task->site);
+	qrt__tell(rt, QRT__TRACE_ADMIT, task, 0);
 	qrt__make_ready(task, QRT__LANE_READY + QRT_PRIORITY_MAX - task->priority);
 	if (ret_task) {
 		*ret_task = task;

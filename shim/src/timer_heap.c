@@ -16,6 +16,7 @@
  */
 #include "shim/src/timer_heap.h"
 
+#include "shim/src/mutant.h"
 #include "shim/src/timer_list.h"
 
 /* The later of two trees becomes a child of the earlier; the result is in no list. */
@@ -61,7 +62,7 @@ void qrt__timer_heap_add(struct qrt__timer_trees *heap, struct qrt__timer *timer
 void qrt__timer_heap_remove(struct qrt__timer_trees *heap, struct qrt__timer *timer)
 {
 	qrt__timer_unlink(timer);
-	if (timer->child) {
+	if (timer->child && !QRT__MUTANT(TIMERS_LOST)) {
 		qrt__timer_push(&heap->first, meld_all(timer->child));
 	}
 }

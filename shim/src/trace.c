@@ -47,6 +47,36 @@ void qrt__trace_step(struct qrt_runtime *rt, unsigned what, uint64_t a, uint64_t
 	}
 }
 
+void qrt__tell_observer(struct qrt_runtime *rt, unsigned what, uint64_t a, uint64_t b,
+			const char *name, const char *site)
+{
+	/* Not rt->tracing: the loop's thread changes that while others tell of messages. */
+	if (rt->observer.step) {
+		const struct qrt__step step = {.at_ns = qrt__now(rt),
+					       .a = a,
+					       .b = b,
+					       .name = name,
+					       .site = site,
+					       .what = what};
+		rt->observer.step(rt->observer.arg, rt, &step);
+	}
+}
+
+void qrt__tell_element(struct qrt_runtime *rt, unsigned what, const void *a, const void *element,
+		       size_t size)
+{
+	if (!rt->observer.step) {
+		return;
+	}
+	/* FNV-1a (Fowler, Noll, Vo): enough to tell one from the other. */
+	uint64_t digest = UINT64_C(0xcbf29ce484222325);
+	const unsigned char *byte = element;
+	for (size_t i = 0; i < size; i++) {
+		digest = (digest ^ byte[i]) * UINT64_C(0x100000001b3);
+	}
+	qrt__tell_observer(rt, what, (uintptr_t)a, digest, NULL, NULL);
+}
+
 static enum qrt_err may_trace(struct qrt_cx *cx)
 {
 	if (!qrt__on_thread_of(cx->task->rt)) {

@@ -74,6 +74,13 @@ static unsigned lane_of(const struct qrt_task *task, const struct qrt__wait *wai
 	return QRT__LANE_READY + QRT_PRIORITY_MAX - task->priority;
 }
 
+static void trace_park(const struct qrt_task *task, const struct qrt__wait *wait,
+		       int64_t deadline_ns)
+{
+	qrt__tell(task->rt, QRT__TRACE_WAIT, task, (uint64_t)deadline_ns);
+	qrt__trace_named(task->rt, QRT__TRACE_PARK, task->id, wait->kind, NULL, wait->site);
+}
+
 enum qrt_err qrt__park(struct qrt_cx *cx, struct qrt__wait *wait, int64_t deadline_ns)
 {
 	struct qrt_task *task = cx->task;
@@ -85,20 +92,26 @@ enum qrt_err qrt__park(struct qrt_cx *cx, struct qrt__wait *wait, int64_t deadli
 	if (!wait->done && wait->abort) {
 		check_before(task, wait, deadline);
 	}
-	if (wait->done) {
+	if (wait->done && !QRT__MUTANT(UNPARK_LOST)) {
 		return wait->result;
 	}
 	bool op = wait_texts[wait->kind].op;
 	if (wait->abort && !wait->aborted && deadline != QRT_NO_DEADLINE) {
-		qrt__timer_start(&rt->timers, &wait->timer, deadline);
+		int64_t late = QRT__MUTANT(DEADLINE_LATE) ? QRT_MS : 0;
+		qrt__timer_start(&rt->timers, &wait->timer, deadline + late);
 	}
 	wait->since_ns = rt->turn_ns;
 	task->wait = wait;
 	task->state = QRT__TASK_PARKED;
 	QRT__COUNT(rt->ops_started, op);
 	QRT__COUNT(rt->ops_live, op);
-	qrt__trace_named(rt, QRT__TRACE_PARK, task->id, wait->kind, NULL, wait->site);
+	if (__builtin_expect(rt->tracing, 0)) {
+		trace_park(task, wait, deadline);
+	}
 	qrt__switch_away(rt, task, false);
+	if (QRT__MUTANT(TIMER_STALE) && (wait->aborted || !task->asked)) {
+		qrt__timer_stop(&rt->timers, &wait->timer);
+	}
 	QRT__COUNT(rt->ops_live, -(int)op);
 	QRT_POST(wait->done);
 	return wait->result;
@@ -111,7 +124,9 @@ void qrt__unpark(struct qrt__wait *wait, enum qrt_err result)
 	QRT_PRE(!wait->done);
 	wait->done = true;
 	wait->result = result;
-	qrt__timer_stop(&rt->timers, &wait->timer);
+	if (!QRT__MUTANT(TIMER_STALE)) {
+		qrt__timer_stop(&rt->timers, &wait->timer);
+	}
 	if (task->wait == wait) {
 		task->wait = NULL;
 		qrt__trace(rt, QRT__TRACE_UNPARK, task->id, result);

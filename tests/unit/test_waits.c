@@ -10,13 +10,17 @@
 #include <qrt/lane.h>
 #include <qrt/mailbox.h>
 #include <qrt/oneshot.h>
+#include <qrt/process.h>
+#include <qrt/resolve.h>
 #include <qrt/signal.h>
 #include <qrt/stream.h>
 #include <qrt/sync.h>
 #include <qrt/watch.h>
+#include <qrt/ws.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -62,6 +66,8 @@ struct play {
 	struct qrt_listener *listener;
 	uint16_t port;
 	struct qrt_stream *a, *b;
+	struct qrt_ws *client, *server;
+	struct qrt_child *child;
 	struct qrt_signals *signals;
 	struct qrt_lane *lane;
 	struct qrt_db *db;
@@ -84,7 +90,7 @@ struct row {
 	bool deaf;	      /* cannot be cut: the truth comes out, whenever it was asked */
 	bool by_world;	      /* what ends it takes time, also virtual time */
 	bool again;	      /* one completion may not be enough */
-	bool real_only;
+	bool real_only, lab_only;
 	const struct row *next; /* of the same kind */
 };
 
@@ -1416,6 +1422,230 @@ static const struct row row_QRT__WAIT_CALL = {.name = "port call",
 					      .complete = go_complete,
 					      .check = call_check};
 
+/* --- websockets, names --------------------------------------------------------------------- */
+
+static enum qrt_err dial(struct qrt_cx *cx, struct play *play)
+{
+	char url[64];
+	snprintf(url, sizeof(url), "ws://127.0.0.1:%u/", play->port);
+	return qrt_ws_connect(cx, url, NULL, &play->client);
+}
+
+static enum qrt_err dials(struct qrt_cx *cx, void *arg)
+{
+	return dial(cx, arg);
+}
+
+static enum qrt_err answer(struct qrt_cx *cx, struct play *play)
+{
+	struct qrt_stream *stream;
+	/* Takes little at a time: a sender of much must wait. */
+	const struct qrt_ws_accept_options opts = {
+	    .limits = {.message_max = MUCH, .queue_bytes = 1}};
+	enum qrt_err err = qrt_accept(cx, play->listener, &stream);
+	return err ? err : qrt_ws_accept(cx, &stream, &opts, &play->server);
+}
+
+static enum qrt_err ws_prepare(struct qrt_cx *cx, struct play *play)
+{
+	EXPECT(!listen_prepare(cx, play));
+	EXPECT(!qrt_spawn(play->world, dials, play));
+	EXPECT(!answer(cx, play));
+	while (!play->client) {
+		EXPECT(!qrt_sleep(cx, QRT_MS));
+	}
+	return QRT_OK;
+}
+
+static void ws_clean(struct qrt_cx *cx, struct play *play)
+{
+	qrt_ws_close(cx, &play->client);
+	qrt_ws_close(cx, &play->server);
+	net_clean(cx, play);
+}
+
+/* Says something at one end and hears it at the other. */
+static enum qrt_err ws_talk(struct qrt_cx *cx, struct play *play)
+{
+	struct qrt_ws_message message;
+	EXPECT(!qrt_ws_send_text(cx, play->client, "k"));
+	EXPECT(!qrt_ws_recv(cx, play->server, &message));
+	EXPECT(message.n == 1 && message.data[0] == 'k');
+	return QRT_OK;
+}
+
+static enum qrt_err ws_recv_enter(struct qrt_cx *cx, struct play *play)
+{
+	struct qrt_ws_message message;
+	enum qrt_err err = qrt_ws_recv(cx, play->server, &message);
+	play->value = err ? 0 : message.data[0];
+	return err;
+}
+
+static enum qrt_err ws_recv_complete(struct qrt_cx *cx, struct play *play)
+{
+	return qrt_ws_send_text(cx, play->client, "x");
+}
+
+static enum qrt_err ws_recv_check(struct qrt_cx *cx, struct play *play)
+{
+	struct qrt_ws_message message;
+	EXPECT(play->value == (play->result ? 0 : 'x'));
+	if (play->completed && play->result) {
+		EXPECT(!qrt_ws_recv(cx, play->server, &message)); /* not lost */
+		EXPECT(message.data[0] == 'x');
+	}
+	return ws_talk(cx, play); /* nor doubled */
+}
+
+static enum qrt_err ws_send_enter(struct qrt_cx *cx, struct play *play)
+{
+	return qrt_ws_send(cx, play->client, QRT_WS_BINARY, much, sizeof(much));
+}
+
+static enum qrt_err ws_send_check(struct qrt_cx *cx, struct play *play)
+{
+	struct qrt_ws_info info;
+	EXPECT(!qrt_ws_info(cx, play->client, &info));
+	EXPECT(info.sent == !play->result);
+	EXPECT(!info.ended); /* nothing was begun by then: it has left no trace */
+	if (!play->result) {
+		struct qrt_ws_message message;
+		EXPECT(!qrt_ws_recv(cx, play->server, &message) && message.n == sizeof(much));
+	}
+	return ws_talk(cx, play);
+}
+
+static enum qrt_err ws_goodbye_enter(struct qrt_cx *cx, struct play *play)
+{
+	return qrt_ws_shutdown(cx, play->client, QRT_WS_NORMAL, NULL);
+}
+
+/* The peer answers by itself: whoever was told of the cancel first has seen less. */
+static enum qrt_err ws_goodbye_check(struct qrt_cx *cx, struct play *play)
+{
+	struct qrt_ws_message message;
+	enum qrt_err err = qrt_ws_send_text(cx, play->client, "x");
+	EXPECT(err || !play->was_parked);
+	if (!err) {
+		EXPECT(!qrt_ws_recv(cx, play->server, &message)); /* it was not begun */
+	}
+	qrt_ws_close(cx, &play->client);
+	EXPECT(qrt_ws_recv(cx, play->server, &message) == QRT_EEOF);
+	return QRT_OK;
+}
+
+static const struct row row_ws_goodbye = {.name = "websocket shutdown",
+					  .prepare = ws_prepare,
+					  .enter = ws_goodbye_enter,
+					  .complete = nothing_to_do,
+					  .check = ws_goodbye_check,
+					  .clean = ws_clean,
+					  .by_world = true,
+					  .lab_only = true};
+static const struct row row_ws_send = {.name = "websocket send",
+				       .prepare = ws_prepare,
+				       .enter = ws_send_enter,
+				       .complete = nothing_to_do,
+				       .check = ws_send_check,
+				       .clean = ws_clean,
+				       .by_world = true,
+				       .lab_only = true,
+				       .next = &row_ws_goodbye};
+static const struct row row_QRT__WAIT_WS = {.name = "websocket receive",
+					    .prepare = ws_prepare,
+					    .enter = ws_recv_enter,
+					    .complete = ws_recv_complete,
+					    .check = ws_recv_check,
+					    .clean = ws_clean,
+					    .by_world = true,
+					    .lab_only = true,
+					    .next = &row_ws_send};
+
+static enum qrt_err lookup_enter(struct qrt_cx *cx, struct play *play)
+{
+	struct qrt_address address[4];
+	size_t n = 0;
+	enum qrt_err err = qrt_resolve(cx, "localhost", address, 4, &n);
+	play->value = (int)n;
+	return err;
+}
+
+/* Who has left leaves nothing behind that counts; the next one is as good as ever. */
+static enum qrt_err lookup_check(struct qrt_cx *cx, struct play *play)
+{
+	EXPECT(play->result ? play->value == 0 : play->value > 0);
+	EXPECT(!lookup_enter(cx, play) && play->value > 0);
+	return QRT_OK;
+}
+
+static const struct row row_QRT__WAIT_LOOKUP = {.name = "name lookup",
+						.enter = lookup_enter,
+						.complete = nothing_to_do,
+						.check = lookup_check,
+						.by_world = true};
+
+/* --- child processes ------------------------------------------------------------------------ */
+
+/* The lab's /bin/cat, as far as it is needed: until its input ends. */
+static int cat(struct qrt_cx *cx, const struct qrt_lab_child *self)
+{
+	char c;
+	size_t n;
+	enum qrt_err err;
+	do {
+		err = qrt_read(cx, self->in, &c, 1, &n);
+	} while (!err);
+	return err == QRT_EEOF ? 0 : -SIGTERM;
+}
+
+static enum qrt_err child_prepare(struct qrt_cx *cx, struct play *play)
+{
+	const struct qrt_child_options opts = {.path = "/bin/cat",
+					       .mode[QRT_CHILD_IN] = QRT_CHILD_PIPE};
+	if (in_lab(cx)) {
+		EXPECT(!qrt_lab_program(qrt_cx_lab(cx), opts.path, cat));
+	}
+	return qrt_child_open(cx, &opts, &play->child);
+}
+
+static enum qrt_err child_enter(struct qrt_cx *cx, struct play *play)
+{
+	struct qrt_child_status status = {.code = -1};
+	enum qrt_err err = qrt_child_wait(cx, play->child, &status);
+	play->value = status.signalled ? -1 : status.code;
+	return err;
+}
+
+static enum qrt_err child_complete(struct qrt_cx *cx, struct play *play)
+{
+	struct qrt_stream *in = qrt_child_stream(play->child, QRT_CHILD_IN);
+	qrt_stream_close(cx, &in);
+	return QRT_OK;
+}
+
+/* Whoever asks next is told the same. */
+static enum qrt_err child_check(struct qrt_cx *cx, struct play *play)
+{
+	EXPECT(play->value == (play->result ? -1 : 0));
+	EXPECT(!child_complete(cx, play));
+	EXPECT(!child_enter(cx, play) && play->value == 0);
+	return QRT_OK;
+}
+
+static void child_clean(struct qrt_cx *cx, struct play *play)
+{
+	qrt_child_close(cx, &play->child);
+}
+
+static const struct row row_QRT__WAIT_CHILD = {.name = "child process",
+					       .prepare = child_prepare,
+					       .enter = child_enter,
+					       .complete = child_complete,
+					       .check = child_check,
+					       .clean = child_clean,
+					       .by_world = true};
+
 /* --- not parked, but not running either ---------------------------------------------------- */
 
 /* There is nothing to cut: the one is ready, the other is back before anybody can ask again. */
@@ -1624,6 +1854,9 @@ static enum qrt_err scenario(struct qrt_cx *cx, void *arg)
 	const struct cell *cell = arg;
 	if (cell->row->real_only && in_lab(cx)) {
 		return QRT_OK; /* there a job is over in no time */
+	}
+	if (cell->row->lab_only && !in_lab(cx)) {
+		return QRT_OK; /* promise "websocket" */
 	}
 	return play_one(cx, cell->row, cell->kind, cell->moment);
 }

@@ -47,7 +47,8 @@ extern "C" {
 	X(QRT_ETHREAD, "called on a foreign thread")                                               \
 	X(QRT_EOWNERDEAD, "its holder died with it")                                               \
 	X(QRT_ELEAK, "obligation leaked")                                                          \
-	X(QRT_EFAILED, "failed")
+	X(QRT_EFAILED, "failed")                                                                   \
+	X(QRT_EPEER, "the peer has fallen silent")
 
 enum qrt_err {
 #define QRT__ERR_ENUM(name, text) name,

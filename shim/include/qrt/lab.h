@@ -49,10 +49,24 @@ struct qrt_lab_faults {
 	unsigned vanish;   /* transfers after which the peer is not heard of any more: half-open */
 	unsigned cut;	   /* transfers that are cut short; 0: 250, 1000: each */
 	unsigned job_slow; /* jobs that take a hundred times as long */
-	unsigned disk_error;			/* disk operations that fail */
-	unsigned sync_slow;			/* syncs that take sync_ns */
-	bool partition;				/* nothing arrives until it is healed */
-	bool disk_full;				/* writes that need room fail */
+	unsigned disk_error;  /* disk operations that fail */
+	unsigned sync_slow;   /* syncs that take sync_ns */
+	unsigned lookup_fail; /* name lookups that fail: for now, for good, or after long */
+	/*
+	 * Of WebSocket messages (qrt/ws.h). Within a connection nothing is reordered, lost or
+	 * doubled by the network: TCP sees to that. So a lost message means a lost connection, and
+	 * only a server that delivers again what it is not sure of says anything twice.
+	 */
+	unsigned ws_delay;     /* held for 1 to 100 ms: those of other connections overtake them */
+	unsigned ws_drop;      /* lost, and their connection with them: reset, or half-open */
+	unsigned ws_duplicate; /* of those an accepting side sends: sent twice */
+	unsigned ws_close;     /* not sent: both sides hear a close with 1001 or 1012 instead */
+	unsigned ws_pong_loss; /* pings that are not answered */
+	unsigned spawn_fail;   /* child processes that cannot be started */
+	unsigned child_crash;  /* child processes that die of SIGSEGV at some moment */
+	unsigned child_stuck;  /* child processes that never end, nor hear of SIGTERM */
+	bool partition;	       /* nothing arrives until it is healed */
+	bool disk_full;	       /* writes that need room fail */
 	int64_t latency_min_ns, latency_max_ns; /* of the network; 0: 10 us to 500 us */
 	int64_t sync_ns;			/* 0: 1 s */
 	uint64_t bytes_per_s; /* of each direction of a connection; 0: any number */
@@ -103,8 +117,9 @@ struct qrt_lab_options {
 };
 
 /*
- * Errors: ENOMEM, EINVAL (a rate over 1,000, a range upside down), those of the two files. The
- * detail goes to @ret_detail (256 bytes) when that is not NULL.
+ * Errors: ENOMEM, EINVAL (a rate over 1,000, a range upside down, a bound that never begins, one
+ * file for both; what is to be replayed is no execution), EIO (a file). The detail goes to
+ * @ret_detail (256 bytes) when that is not NULL.
  */
 QRT_API enum qrt_err qrt_lab_open(const struct qrt_lab_options *opts, char *ret_detail,
 				  struct qrt_lab **ret_lab) QRT_MUST_USE;
@@ -116,6 +131,13 @@ QRT_API enum qrt_err qrt_lab_set_faults(struct qrt_lab *lab,
 					const struct qrt_lab_faults *faults) QRT_MUST_USE;
 /* From now on nothing goes wrong; what a partition has held back arrives. */
 QRT_API void qrt_lab_heal(struct qrt_lab *lab);
+
+/*
+ * The power of the simulated disk goes, or comes back. Off: what was not synced is kept, lost or
+ * torn as the seed has it, files that are open are dead, and every operation fails. Errors:
+ * ENOTSUP (no simulated disk), ENOMEM.
+ */
+QRT_API enum qrt_err qrt_lab_power(struct qrt_lab *lab, bool on) QRT_MUST_USE;
 
 /* What has happened so far. */
 struct qrt_lab_stats {
@@ -131,12 +153,12 @@ QRT_API void qrt_lab_stats(const struct qrt_lab *lab, struct qrt_lab_stats *ret_
  * What to say to see this execution again: seed, strategy, build, configuration. To @ret_text
  * (QRT_LAB_TOKEN_SIZE). Failures in a lab print it.
  */
-#define QRT_LAB_TOKEN_SIZE 96
+#define QRT_LAB_TOKEN_SIZE 128
 QRT_API void qrt_lab_token(const struct qrt_lab *lab, char *ret_text);
 /*
- * Reads a token back into seed, strategy, depth and config_hash of @opts. Errors: EINVAL (no
- * token), ECONFLICT (of another build; with @force it is taken all the same). The detail says
- * what.
+ * Reads a token back into seed, strategy, depth and sweep of @opts; the rest must be as it was.
+ * Errors: EINVAL (no token), ECONFLICT (of another build; with @force it is taken all the same).
+ * The detail says what.
  */
 QRT_API enum qrt_err qrt_lab_token_read(const char *text, bool force, struct qrt_lab_options *opts,
 					char *ret_detail) QRT_MUST_USE;
@@ -157,6 +179,36 @@ QRT_API struct qrt_lab *qrt_cx_lab(const struct qrt_cx *cx);
  * lab, ENOMEM, EMFILE.
  */
 QRT_API enum qrt_err qrt_lab_pair(struct qrt_cx *cx, int *ret_a, int *ret_b) QRT_MUST_USE;
+
+/*
+ * From now on @host is looked up as @addresses (qrt/resolve.h): numeric, up to NULL, at most 8.
+ * NULL: there is no such name again. "localhost" is there from the start. Errors: EINVAL (no
+ * numeric address, too many), ENOMEM, ELIMIT (more than 1,024 names).
+ */
+QRT_API enum qrt_err qrt_lab_name(struct qrt_lab *lab, const char *host,
+				  const char *const *addresses) QRT_MUST_USE;
+
+/* What a simulated program sees of itself: its parent's strings, and the other ends of its pipes.
+ */
+struct qrt_lab_child {
+	const char *const *argv, *const *env; /* up to NULL */
+	const char *cwd;		      /* or NULL */
+	struct qrt_stream *in, *out, *err;    /* NULL: no pipe */
+};
+/*
+ * A program: runs as a task of the runtime that has started it, with all capabilities. Returns
+ * its exit status, 0 to 255, or minus the signal it dies of. SIGTERM, SIGINT and SIGHUP cancel
+ * the task, with all the time it wants to end; others it does not hear of. SIGKILL ends the child
+ * at once for its parent; the task is forced to end where that can be, and must in any case when
+ * its streams fail.
+ */
+typedef int qrt_lab_program_fn(struct qrt_cx *cx, const struct qrt_lab_child *child);
+/*
+ * From now on @path can be started as a child process (qrt/process.h); NULL: no longer. Errors:
+ * ENOMEM, EINVAL (no path), ELIMIT (more than 256).
+ */
+QRT_API enum qrt_err qrt_lab_program(struct qrt_lab *lab, const char *path,
+				     qrt_lab_program_fn *fn) QRT_MUST_USE;
 
 /*
  * Raises @signo for every set in this lab that has it; one that is pending there already is not

@@ -22,7 +22,9 @@
 #include <qrt/oneshot.h>
 #include <qrt/permit.h>
 #include <qrt/port.h>
+#include <qrt/process.h>
 #include <qrt/region.h>
+#include <qrt/resolve.h>
 #include <qrt/runtime.h>
 #include <qrt/select.h>
 #include <qrt/signal.h>
@@ -31,5 +33,6 @@
 #include <qrt/sync.h>
 #include <qrt/trace.h>
 #include <qrt/watch.h>
+#include <qrt/ws.h>
 
 #endif

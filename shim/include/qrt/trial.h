@@ -14,6 +14,7 @@
 #include <stdio.h>
 
 #include <qrt/lab.h>
+#include <qrt/sometimes.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -35,16 +36,26 @@ struct qrt_lab_program {
 	const char *const *relies_on;
 };
 
+/*
+ * Says why a run has failed: the text goes into its result; the first one stands. Returns @err,
+ * so that one can write: return qrt_lab_fail(lab, err, ...).
+ */
+QRT_API enum qrt_err qrt_lab_fail(struct qrt_lab *lab, enum qrt_err err, const char *fmt, ...)
+    QRT_PRINTF(3, 4);
+
 /* The usual run: @fn as the main task of one runtime of @backend. Errors: fn's, of opening. */
 QRT_API enum qrt_err qrt_lab_main(struct qrt_lab *lab, const char *backend, qrt_task_fn *fn,
 				  void *arg) QRT_MUST_USE;
 
 /*
- * What is swept: the checkpoints of the tasks that work in @region or below, its opener's too,
- * and what happens while it is open. A cancel goes to this very region. Outside a sweep it means
- * nothing. Errors: ESTALE.
+ * What is swept. With QRT_EXPOSE_CANCEL: the checkpoints of the tasks that work in @region or
+ * below, its opener's too; a cancel or deadline goes to this very region. Any number of regions
+ * can be exposed so; what serves requests exposes each. With QRT_EXPOSE_FAILURES: what fails or
+ * crashes while @region is open, in all of the lab; the last one exposed so counts. Outside a
+ * sweep it means nothing. Errors: ESTALE.
  */
-QRT_API enum qrt_err qrt_lab_expose(struct qrt_region *region) QRT_MUST_USE;
+enum qrt_exposure { QRT_EXPOSE_CANCEL = 1, QRT_EXPOSE_FAILURES = 2, QRT_EXPOSE_ALL = 3 };
+QRT_API enum qrt_err qrt_lab_expose(struct qrt_region *region, unsigned to) QRT_MUST_USE;
 
 /* Whether the point of a crash has come in this run: what ends later, nobody has been told. */
 QRT_API bool qrt_lab_crashed(const struct qrt_lab *lab);
@@ -78,7 +89,10 @@ struct qrt_lab_trials {
 	uint64_t
 	    twice; /* of so many runs one is made twice, and must have the same hash; 0: none */
 	FILE *out; /* progress, failures, the summary; NULL: nothing is printed */
-	const char *shrunk; /* a file for the shrunk execution of the first failure, or NULL */
+	struct qrt_marks marks; /* QRT_MARKS: those never reached are printed; 0: nobody asks */
+	/* A file for the shrunk execution of the first failure, for .replay; NULL: not shrunk. */
+	const char *shrunk;
+	int64_t run_ns; /* real time a run may take; 0: 60 s. Then it counts as hung */
 };
 
 struct qrt_lab_report {
@@ -87,10 +101,15 @@ struct qrt_lab_report {
 	uint64_t first_failure; /* its seed or point; 0: none */
 	uint64_t steps, faults;
 	int64_t virtual_ns, real_ns;
-	struct qrt_lab_result first;
+	size_t marks, marks_reached;
+	struct qrt_lab_result first; /* of the first failure */
 };
 
 /*
+ * What runs print goes to @out only when they fail. Runs of a swept program may end well, or with
+ * the error that the point brings (ECANCELED, ETIMEDOUT, ENOMEM, one of transfer or disk); all
+ * else is a failure, as is an oracle's violation, or one that was relied on and saw nothing.
+ *
  * Runs @program for @n seeds from opts->seed. Errors: EFAILED (some failed: the report says),
  * those of the workers: EAGAIN, ENOMEM, EMFILE.
  */
