@@ -25,7 +25,8 @@
 	X(MIGRATION, "migration", 5)                                                               \
 	X(SEED, "seed_execution", 5)                                                               \
 	X(SEED_CHECK, "seed_verification", 6)                                                      \
-	X(VERIFY, "verification", 6)
+	X(VERIFY, "verification", 6)                                                               \
+	X(DIFFERENCE, "difference", 1)
 
 enum qy_cli_class {
 #define QY_CLI_CLASS_ENUM(name, text, code) QY_CLI_##name,
@@ -116,5 +117,10 @@ int qy_cmd_runtime_history(struct qy_cli *cli);
 int qy_cmd_runtime_promises(struct qy_cli *cli);
 int qy_cmd_runtime_trace(struct qy_cli *cli);
 int qy_cmd_config(struct qy_cli *cli);
+int qy_cmd_lab_play(struct qy_cli *cli);
+int qy_cmd_lab_run(struct qy_cli *cli);
+int qy_cmd_lab_sweep(struct qy_cli *cli);
+int qy_cmd_lab_replay(struct qy_cli *cli);
+int qy_cmd_parity(struct qy_cli *cli);
 
 #endif

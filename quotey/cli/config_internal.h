@@ -78,7 +78,6 @@ int qy_config__find_variable(const char *variable);
 void qy_config__variable_name(size_t index, char *ret_name);
 
 /* config_nearest.c. */
-size_t qy_config__distance(const char *a, const char *b);
 void qy_config__unknown_key(struct qy_config_load *load, const char *name, const char *where);
 void qy_config__unknown_section(struct qy_config_load *load, const char *name, const char *where);
 void qy_config__unknown_variable(struct qy_config_load *load, const char *name);

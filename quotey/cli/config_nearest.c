@@ -6,40 +6,10 @@
 
 #include <string.h>
 
+#include "quotey/core/text.h"
+
 static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_.";
 static const char doubtful[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_.-0123456789";
-
-static size_t min3(size_t a, size_t b, size_t c)
-{
-	size_t least = a < b ? a : b;
-
-	return least < c ? least : c;
-}
-
-/* Levenshtein's distance of the first QY_CONFIG_NAME_MAX bytes, with one row of the matrix. */
-size_t qy_config__distance(const char *a, const char *b)
-{
-	size_t row[QY_CONFIG_NAME_MAX + 1];
-	size_t n_a = strnlen(a, QY_CONFIG_NAME_MAX);
-	size_t n_b = strnlen(b, QY_CONFIG_NAME_MAX);
-
-	for (size_t j = 0; j <= n_b; j++) {
-		row[j] = j;
-	}
-	for (size_t i = 1; i <= n_a; i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= n_b; j++) {
-			size_t above = row[j];
-			size_t swap = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-
-			row[j] = min3(above + 1, row[j - 1] + 1, swap);
-			diagonal = above;
-		}
-	}
-	return row[n_b];
-}
 
 /*
  * A name may be quoted if it looks like a name. Digits and '-' are in nearly every token and in no
@@ -61,7 +31,7 @@ void qy_config__unknown_key(struct qy_config_load *load, const char *name, const
 	size_t best = SIZE_MAX;
 
 	for (size_t i = 0; i < qy_config_key_count() && !qy_config__errors_full(load); i++) {
-		size_t distance = qy_config__distance(name, qy_config_key_name(i));
+		size_t distance = qy_text_distance(name, qy_config_key_name(i));
 
 		if (distance < best) {
 			best = distance;
@@ -85,7 +55,7 @@ void qy_config__unknown_section(struct qy_config_load *load, const char *name, c
 		size_t distance;
 
 		snprintf(section, sizeof(section), "%.*s", (int)qy_config__section_len(key), key);
-		distance = qy_config__distance(name, section);
+		distance = qy_text_distance(name, section);
 		if (distance < best) {
 			best = distance;
 			memcpy(nearest, section, sizeof(nearest));
@@ -108,7 +78,7 @@ void qy_config__unknown_variable(struct qy_config_load *load, const char *name)
 		size_t distance;
 
 		qy_config__variable_name(i, variable);
-		distance = qy_config__distance(name, variable);
+		distance = qy_text_distance(name, variable);
 		if (distance < best) {
 			best = distance;
 			memcpy(nearest, variable, sizeof(nearest));

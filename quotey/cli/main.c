@@ -65,6 +65,48 @@ static const struct qy_cli_command commands[] = {
      0, qy_cmd_runtime_trace},
     {"config", "", "show the configuration in force and where each value comes from", "", 0,
      qy_cmd_config},
+    {"lab play", "FILE --backend legacy|region|lab [--seed N] [--transcript]",
+     "play a scenario and check what it expects",
+     "FILE is a scenario: requests, moves, faults, waits and expectations, in plain text.\n"
+     "--backend     where: a real backend, or the lab with its own time and network. On region\n"
+     "              the places legacy and region of the file are exchanged, so that every move\n"
+     "              is one there, too\n"
+     "--seed        of the lab, 1 unless told otherwise\n"
+     "--transcript  print what was answered and stored, with ids and times masked\n",
+     QY_CLI_NO_CONFIG, qy_cmd_lab_play},
+    {"lab run", "FILE [--seeds N] [--jobs J]", "play a scenario in the lab, for many seeds",
+     "--seeds       how many, 1000 unless told otherwise; --seed N is the first, 1\n"
+     "--jobs        processes at a time, 1\n"
+     "--strategy    who runs next: random, pct (--depth N, 3), round\n"
+     "--keep-going  after a failure\n"
+     "--twice N     one run of N is made twice and must be the same, 16; 0: none\n"
+     "--shrink OUT  writes the first failure, shrunk, to OUT: for lab replay --trace\n"
+     "Ends with what was reached and what never was, and with a token for the first failure.\n",
+     QY_CLI_NO_CONFIG, qy_cmd_lab_run},
+    {"lab sweep", "FILE --cancel|--cancel-task|--deadline|--alloc|--io|--crash",
+     "play a scenario once for each of its points, with something done there",
+     "--cancel      each checkpoint of a request: the request is cancelled\n"
+     "--cancel-task the same, of the one task that is at the checkpoint\n"
+     "--deadline    the request's deadline has passed there\n"
+     "--alloc       each allocation fails\n"
+     "--io          each connect, transfer, descriptor and disk operation fails; in the lab\n"
+     "--crash       the power goes at each disk operation; in the lab\n"
+     "--backend     legacy, region or lab; lab unless told otherwise\n"
+     "and --seed, --jobs, --strategy, --keep-going as for lab run. Answers may then differ from\n"
+     "what the file expects; what was answered must be stored, and the database must be whole.\n",
+     QY_CLI_NO_CONFIG, qy_cmd_lab_sweep},
+    {"lab replay", "TOKEN FILE [--force] [--trace IN] [--record OUT]",
+     "play a scenario as a token says, once",
+     "TOKEN is what a failure has printed. It is refused by another build, and for another file;\n"
+     "--force tries all the same.\n"
+     "--record      writes the execution to OUT\n"
+     "--trace       takes every choice from IN, and stops where the execution differs from it\n",
+     QY_CLI_NO_CONFIG, qy_cmd_lab_replay},
+    {"parity", "FILE...", "play scenarios on both real backends and compare them",
+     "Each FILE is played on legacy and on region; one that does not say where it starts also\n"
+     "with its components apart. Exit code 1 when answers or tables differ; the difference is\n"
+     "printed.\n",
+     QY_CLI_NO_CONFIG, qy_cmd_parity},
     {"version", "", "print the version", "", QY_CLI_NO_CONFIG, cmd_version},
     {"help", "[COMMAND]", "print this, or what a command takes", "", QY_CLI_NO_CONFIG, cmd_help},
 };
@@ -78,8 +120,8 @@ static const char global_help[] =
     "  --json                   print JSON instead of a table\n"
     "  --help                   print what the command takes\n"
     "\n"
-    "Exit codes: 0 done; 2 usage or configuration; 3 runtime; 4 database;\n"
-    "5 migration or seed load; 6 verification.\n";
+    "Exit codes: 0 done; 1 parity found a difference; 2 usage or configuration; 3 runtime;\n"
+    "4 database; 5 migration or seed load; 6 verification.\n";
 
 /* --- help ---------------------------------------------------------------------------------- */
 

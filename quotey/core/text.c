@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { DISTANCE_MAX = 64 };
+
 /* The length of the code point at text, or 0 when there is no well-formed one. */
 static size_t code_point_length(const unsigned char *text, size_t length)
 {
@@ -91,6 +93,18 @@ bool qy_text_equal(const char *a, const char *b)
 	return strcmp(a, b) == 0;
 }
 
+static size_t least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+static size_t length_up_to(const char *text, size_t max)
+{
+	const char *end = memchr(text, '\0', max);
+
+	return end ? (size_t)(end - text) : max;
+}
+
 size_t qy_text_index(const char *const names[], size_t count, const char *text)
 {
 	size_t i;
@@ -101,6 +115,31 @@ size_t qy_text_index(const char *const names[], size_t count, const char *text)
 		}
 	}
 	return count;
+}
+
+/* Levenshtein's, with one row of the matrix. */
+size_t qy_text_distance(const char *a, const char *b)
+{
+	size_t row[DISTANCE_MAX + 1];
+	size_t n_a = length_up_to(a, DISTANCE_MAX);
+	size_t n_b = length_up_to(b, DISTANCE_MAX);
+
+	for (size_t j = 0; j <= n_b; j++) {
+		row[j] = j;
+	}
+	for (size_t i = 1; i <= n_a; i++) {
+		size_t diagonal = row[0];
+
+		row[0] = i;
+		for (size_t j = 1; j <= n_b; j++) {
+			size_t above = row[j];
+			size_t swap = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+
+			row[j] = least(above + 1, least(row[j - 1] + 1, swap));
+			diagonal = above;
+		}
+	}
+	return row[n_b];
 }
 
 enum qy_code qy_text_copy(const char *text, char **ret_copy)

@@ -33,6 +33,9 @@ bool qy_text_equal(const char *a, const char *b);
 /* The index of a text in a list of names, or count when it is not there (or NULL). */
 size_t qy_text_index(const char *const names[], size_t count, const char *text);
 
+/* How many letters one must add, drop or change to make @a of @b; of both the first 64 bytes. */
+size_t qy_text_distance(const char *a, const char *b);
+
 /* A malloc'd copy, owned by the caller; a NULL text gives a NULL copy. Error: NO_MEMORY. */
 enum qy_code qy_text_copy(const char *text, char **ret_copy) QY_MUST_USE;
 

@@ -1,6 +1,8 @@
 /* Runs jobs for the operations. */
 #include "quotey/db/job.h"
 
+#include <qrt/sometimes.h>
+
 /* Keeps what the job itself returned: the database has its own reasons for ESTATE. */
 struct observed {
 	qrt_db_job_fn *job;
@@ -24,6 +26,29 @@ static bool is_answer(enum qrt_err err, const struct observed *observed,
 	       fault->kind != QY_FAULT_NONE;
 }
 
+static void mark(enum qrt_err err)
+{
+	switch (err) {
+	case QRT_ECANCELED:
+		QRT_SOMETIMES("a write was cancelled before it was committed");
+		return;
+	case QRT_ETIMEDOUT:
+		QRT_SOMETIMES("a write was too late to be committed");
+		return;
+	case QRT_ECOMMITUNKNOWN:
+		QRT_SOMETIMES("nobody knows whether a write was committed");
+		return;
+	case QRT_EIO:
+		QRT_SOMETIMES("the disk has failed a write");
+		return;
+	case QRT_EBUSY:
+		QRT_SOMETIMES("a write found the database busy");
+		return;
+	default:
+		return;
+	}
+}
+
 enum qrt_err qy_job_read(struct qrt_cx *cx, struct qy_store *store, qrt_db_job_fn *job, void *arg,
 			 const struct qy_fault *fault)
 {
@@ -39,5 +64,6 @@ enum qrt_err qy_job_write(struct qrt_cx *cx, struct qy_store *store, qrt_db_job_
 	struct observed observed = {.job = job, .arg = arg};
 	enum qrt_err err = qrt_db_write(cx, store->db, run_observed, &observed);
 
+	mark(err);
 	return is_answer(err, &observed, fault) ? QRT_OK : err;
 }

@@ -2,6 +2,7 @@
  * The operation `price`, and its harmless sister `preview`. Each is one job: what it decides and
  * what it writes belong to one state of the database.
  */
+#include <qrt/sometimes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -221,10 +222,12 @@ static enum qrt_err decide_price(struct qrt_db_conn *conn, struct price_job *job
 		return err;
 	}
 	if (request->if_state_version && request->if_state_version != quote->state_version) {
+		QRT_SOMETIMES("a price was asked for a quote that has changed since");
 		return qy_fault_stale(&result->fault, request->if_state_version,
 				      quote->state_version);
 	}
 	if (quote->status != QY_STATUS_DRAFT && quote->status != QY_STATUS_REVISED) {
+		QRT_SOMETIMES("a quote was priced that is no draft");
 		/* The refusal is an answer and its audit row is committed. */
 		QRT_IGNORE(qy_fault_transition(&result->fault, quote->status, collected),
 			   "the job must commit");

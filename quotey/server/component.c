@@ -4,6 +4,7 @@
  */
 #include "quotey/server/server.h"
 
+#include <qrt/sometimes.h>
 #include <qrt/http.h>
 #include <qrt/stream.h>
 
@@ -90,10 +91,22 @@ static enum qrt_err server_resume(struct qrt_cx *cx, void *state)
 	return qrt_http_server_resume(cx, server->http);
 }
 
+static size_t server_in_flight(void *state)
+{
+	const struct qy_server *server = state;
+	struct qrt_http_stats stats;
+
+	qrt_http_server_stats(server->http, &stats);
+	return (size_t)stats.in_flight;
+}
+
 static enum qrt_err server_drain(struct qrt_cx *cx, void *state)
 {
 	struct qy_server *server = state;
 
+	if (server_in_flight(server) > 0) {
+		QRT_SOMETIMES("the server was drained while it answered");
+	}
 	return qrt_http_server_drain(cx, server->http);
 }
 
@@ -103,15 +116,6 @@ static void server_stop(struct qrt_cx *cx, void *state)
 
 	qrt_http_server_close(cx, &server->http);
 	release(server);
-}
-
-static size_t server_in_flight(void *state)
-{
-	const struct qy_server *server = state;
-	struct qrt_http_stats stats;
-
-	qrt_http_server_stats(server->http, &stats);
-	return (size_t)stats.in_flight;
 }
 
 const struct qrt_component qy_server_component = {

@@ -1,6 +1,7 @@
 /* A sliding window per key: a ring of the calls in it, oldest first. */
 #include "quotey/server/rate.h"
 
+#include <qrt/sometimes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -171,6 +172,7 @@ static void judge(struct window *window, int64_t now_ns, struct qy_rate_verdict 
 	memset(verdict, 0, sizeof(*verdict));
 	forget_old(window, now_ns);
 	if (window->calls >= window->per_minute) {
+		QRT_SOMETIMES("a key has used up its minute");
 		int64_t wait_ns = window->slots[window->first].last_ns + WINDOW_NS - now_ns;
 
 		verdict->retry_after_seconds = (unsigned)((wait_ns + SECOND_NS - 1) / SECOND_NS);

@@ -904,6 +904,7 @@ static const char *own_answer(const char *key)
 	static const char *const own[][2] = {
 	    {"http-server", "qrt over streams (llhttp)"},
 	    {"protocol-fault-body", "the application's"},
+	    {"websocket", "the lab's own wire"},
 	    {"deterministic", "yes"},
 	};
 	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
