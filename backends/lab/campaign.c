@@ -263,13 +263,31 @@ static enum qrt_err conclude(struct campaign *campaign, struct qrt_lab_report *r
 	return report->failures > 0 ? QRT_EFAILED : QRT_OK;
 }
 
+/* PCT finds more when it knows how long a run is: one in turn tells. */
+static void find_length(struct qrt_lab_options *opts, const struct qrt_lab_program *program,
+			const struct qrt_lab_trials *trials)
+{
+	if (opts->strategy != QRT_LAB_PCT || opts->length > 0 || opts->sweep.at > 0) {
+		return;
+	}
+	struct qrt_lab_options in_turn = *opts;
+	struct qrt_lab_result result = {0};
+	in_turn.strategy = QRT_LAB_ROUND_ROBIN;
+	qrt__try_apart(&in_turn, program, trials->run_ns, &result);
+	opts->length = result.stats.steps < UINT32_MAX ? (uint32_t)result.stats.steps : 0;
+}
+
 enum qrt_err qrt_lab_campaign(const struct qrt_lab_options *opts,
 			      const struct qrt_lab_program *program, uint64_t n,
 			      const struct qrt_lab_trials *trials,
 			      struct qrt_lab_report *ret_report)
 {
-	struct campaign campaign = {
-	    .opts = opts, .program = program, .trials = trials, .begun_ns = qrt__posix_now(NULL)};
+	struct qrt_lab_options with_length = *opts;
+	struct campaign campaign = {.opts = &with_length,
+				    .program = program,
+				    .trials = trials,
+				    .begun_ns = qrt__posix_now(NULL)};
+	find_length(&with_length, program, trials);
 	enum qrt_err err = run_batch(&campaign, opts->seed, n);
 	return err ? err : conclude(&campaign, ret_report);
 }

@@ -41,11 +41,19 @@ static void init(struct qrt_lab *lab, const struct qrt_lab_options *opts)
 	}
 }
 
+/* It is taken over whatever happens. */
+static void drop_image(const struct qrt_lab_options *opts)
+{
+	struct qrt_lab_disk *image = opts->disk_image;
+	qrt_lab_disk_free(&image);
+}
+
 enum qrt_err qrt__lab_new(const struct qrt_lab_options *opts, char *ret_detail,
 			  struct qrt_lab **ret_lab)
 {
 	struct qrt_lab *lab = calloc(1, sizeof(*lab));
 	if (!lab) {
+		drop_image(opts);
 		return QRT_ENOMEM;
 	}
 	init(lab, opts);
@@ -73,6 +81,7 @@ void qrt__lab_free(struct qrt_lab *lab)
 	qrt__lab_names_fini(lab);
 	qrt__lab_programs_fini(lab);
 	qrt__lab_disk_close(lab);
+	qrt_lab_disk_free(&lab->opts.disk_image); /* of one that did not come to its disk */
 	qrt__replay_close(lab);
 	free(lab);
 }
@@ -120,10 +129,12 @@ enum qrt_err qrt_lab_open(const struct qrt_lab_options *opts, char *ret_detail,
 	if (!err) {
 		err = check(opts, detail);
 	}
-	struct qrt_lab *lab = NULL;
-	if (!err) {
-		err = qrt__lab_new(opts, detail, &lab);
+	if (err) {
+		drop_image(opts);
+		return err;
 	}
+	struct qrt_lab *lab = NULL;
+	err = qrt__lab_new(opts, detail, &lab);
 	if (!err) {
 		err = qrt__oracles_new(lab);
 	}

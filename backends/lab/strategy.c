@@ -10,7 +10,7 @@
 enum { LOOKED_AT = 64 };
 /* Whoever runs so often in a row waits for others by spinning: it goes to the end. */
 enum { STREAK_MAX = 128, STREAK_BREAK = 32 };
-/* PCT's moments lie before step 2^DEPTH_LOG of 6 to 16: nobody knows how long a run will be. */
+/* Where nobody has said how long a run is, PCT's moments lie before step 2^6 to 2^16. */
 enum { STEPS_LOG_MIN = 6, STEPS_LOG_MAX = 16 };
 #define RANK_MIDDLE (UINT64_C(1) << 62)
 
@@ -20,7 +20,10 @@ void qrt__strategy_init(struct qrt_lab *lab)
 	struct qrt__lab_random draw = qrt__lab_stream(lab->opts.seed, 64);
 	unsigned depth = lab->opts.depth ? lab->opts.depth : 3;
 	strategy->n_changes = lab->opts.strategy == QRT_LAB_PCT ? depth - 1 : 0;
-	uint64_t steps = UINT64_C(1) << qrt__lab_between(&draw, STEPS_LOG_MIN, STEPS_LOG_MAX);
+	uint64_t steps = lab->opts.length;
+	if (steps == 0) {
+		steps = UINT64_C(1) << qrt__lab_between(&draw, STEPS_LOG_MIN, STEPS_LOG_MAX);
+	}
 	for (unsigned i = 0; i < strategy->n_changes; i++) {
 		strategy->change_at[i] = 1 + qrt__lab_below(&draw, steps);
 	}

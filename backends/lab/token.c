@@ -1,5 +1,5 @@
 /*
- * Executions as a line of text: qrt1-SEED-STRATEGY[DEPTH]-BUILD-CONFIG, in
+ * Executions as a line of text: qrt1-SEED-STRATEGY[DEPTH[.LENGTH]]-BUILD-CONFIG, in
  * hexadecimal, and for one of a sweep -KIND.POINT. What fails in a lab ends
  * with it.
  */
@@ -107,9 +107,12 @@ static uint64_t config_hash(const struct qrt_lab_options *opts)
 static void print_token(const struct qrt_lab_options *opts, uint64_t build, uint64_t config,
 			char *ret_text)
 {
-	char depth[12] = "";
+	char depth[24] = "";
 	if (opts->strategy == QRT_LAB_PCT) {
-		snprintf(depth, sizeof(depth), "%u", opts->depth ? opts->depth : 3);
+		int n = snprintf(depth, sizeof(depth), "%u", opts->depth ? opts->depth : 3);
+		if (opts->length > 0) {
+			snprintf(depth + n, sizeof(depth) - (size_t)n, ".%" PRIu32, opts->length);
+		}
 	}
 	int used = snprintf(ret_text, QRT_LAB_TOKEN_SIZE,
 			    "qrt1-%" PRIx64 "-%s%s-%016" PRIx64 "-%016" PRIx64, opts->seed,
@@ -133,6 +136,7 @@ void qrt_lab_token(const struct qrt_lab *lab, char *ret_text)
 struct parts {
 	uint64_t seed, build, config;
 	unsigned strategy, depth;
+	uint32_t length;
 	struct qrt_sweep_point sweep;
 };
 
@@ -160,8 +164,8 @@ static bool parse(const char *text, struct parts *ret)
 {
 	char name[24];
 	int end = 0;
-	if (sscanf(text, "qrt1-%16" SCNx64 "-%23[a-z0-9]-%16" SCNx64 "-%16" SCNx64 "%n", &ret->seed,
-		   name, &ret->build, &ret->config, &end) != 4 ||
+	if (sscanf(text, "qrt1-%16" SCNx64 "-%23[a-z0-9.]-%16" SCNx64 "-%16" SCNx64 "%n",
+		   &ret->seed, name, &ret->build, &ret->config, &end) != 4 ||
 	    !parse_sweep(text + end, &ret->sweep)) {
 		return false;
 	}
@@ -172,6 +176,9 @@ static bool parse(const char *text, struct parts *ret)
 			ret->strategy = i;
 			ret->depth = (unsigned)strtoul(name + n, &rest, 10);
 			bool has_depth = rest != name + n;
+			if (has_depth && *rest == '.') {
+				ret->length = (uint32_t)strtoul(rest + 1, &rest, 10);
+			}
 			return !*rest && has_depth == (i == QRT_LAB_PCT) &&
 			       ret->depth <= QRT__PCT_DEPTH_MAX;
 		}
@@ -187,6 +194,7 @@ static bool is_printed_so(const char *text, const struct parts *parts)
 	const struct qrt_lab_options opts = {.seed = parts->seed,
 					     .strategy = (enum qrt_lab_strategy)parts->strategy,
 					     .depth = parts->depth,
+					     .length = parts->length,
 					     .sweep = parts->sweep};
 	print_token(&opts, parts->build, parts->config, again);
 	return strcmp(text, again) == 0;
@@ -197,7 +205,7 @@ enum qrt_err qrt_lab_token_read(const char *text, bool force, struct qrt_lab_opt
 {
 	char unread[QRT__DETAIL_MAX];
 	char *detail = ret_detail ? ret_detail : unread;
-	struct parts parts;
+	struct parts parts = {0};
 	if (!parse(text, &parts) || !is_printed_so(text, &parts)) {
 		snprintf(detail, QRT__DETAIL_MAX,
 			 "\"%.80s\" is no token: qrt1-SEED-STRATEGY-BUILD-CONFIG", text);
@@ -207,6 +215,7 @@ enum qrt_err qrt_lab_token_read(const char *text, bool force, struct qrt_lab_opt
 	read.seed = parts.seed;
 	read.strategy = (enum qrt_lab_strategy)parts.strategy;
 	read.depth = parts.depth;
+	read.length = parts.length;
 	read.sweep = parts.sweep;
 	if (parts.build != build_id() && !force) {
 		snprintf(detail, QRT__DETAIL_MAX,

@@ -124,6 +124,7 @@ static void recover(const struct qrt_lab_options *opts, const struct qrt_lab_pro
 	struct qrt_lab_options after = {.seed = opts->seed,
 					.strategy = opts->strategy,
 					.depth = opts->depth,
+					.length = opts->length,
 					.disk = true,
 					.disk_image = disk};
 	struct qrt_lab *lab;

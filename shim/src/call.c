@@ -307,6 +307,12 @@ enum qrt_err qrt_runtime_call(struct qrt_runtime *rt, int64_t timeout_ns, qrt_ta
 					       .deadline_ns = QRT_NO_DEADLINE,
 					       .name = "control call",
 					       .site = QRT_SITE};
+	if (rt->threadless) { /* nobody would turn it while this thread waits */
+		if (drop) {
+			drop(arg);
+		}
+		return QRT_ESTATE;
+	}
 	struct qrt__call *call = call_new(&opts, fn, arg, drop);
 	struct thread_wait *wait = call ? thread_wait_new() : NULL;
 	if (!wait) {

@@ -130,7 +130,6 @@ static void lookup_done(struct qrt_runtime *rt, struct qrt__post *post)
 static void *lookup_thread(void *arg)
 {
 	struct lookup *lookup = arg;
-	pthread_detach(pthread_self());
 	ask_system(lookup);
 	pthread_mutex_lock(&lookup->lock);
 	bool told = lookup->rt && qrt__post(lookup->rt, &lookup->done, lookup_done);
@@ -190,6 +189,9 @@ static enum qrt_err lookup_start(struct qrt_runtime *rt, const char *host,
 		leave_runtime(lookup);
 		lookup_free(lookup);
 		return QRT_ENOMEM;
+	} else {
+		/* Not by itself: it could be gone before it has been given its name. */
+		pthread_detach(thread);
 	}
 	*ret_lookup = lookup;
 	return QRT_OK;

@@ -20,6 +20,8 @@
 #include "tests/lab/scenes.h"
 
 #define RUN_NS (10 * QRT_SEC)
+/* About so many steps a scene takes: among them PCT has its moments. */
+enum { SCENE_STEPS = 60 };
 
 #ifdef QRT_MUTANTS
 enum { HAS_MUTANTS = 1 };
@@ -40,8 +42,10 @@ static void play(struct qrt__batch *batch, uint64_t seed, struct qrt_lab_result 
 	const struct hunt *hunt = QRT__CONTAINER(batch, struct hunt, batch);
 	*ret_result = (struct qrt_lab_result){0};
 	for (size_t i = 0; i < n_scenes && !ret_result->err; i++) {
-		const struct qrt_lab_options opts = {
-		    .seed = seed, .strategy = hunt->strategy, .steps_max = 1000000};
+		const struct qrt_lab_options opts = {.seed = seed,
+						     .strategy = hunt->strategy,
+						     .length = SCENE_STEPS,
+						     .steps_max = 1000000};
 		char detail[256];
 		ret_result->err = scene_play(&scenes[i], &opts, "lab", detail);
 		if (ret_result->err) {

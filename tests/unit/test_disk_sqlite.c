@@ -1,7 +1,7 @@
 /*
  * Real SQLite on the simulated disk: power lost at every operation, every
  * call failing once, every size of disk; locks, snapshots, time and chance.
- * QRT_LAB_SEEDS: how many seeds each sweep plays.
+ * QRT_LAB_SEEDS: each sweep plays a tenth as many, usually two.
  */
 #include "tests/lib/test.h"
 
@@ -72,11 +72,18 @@ struct stand {
 	struct crashed crashed[CRASHES_MAX];
 };
 
-static unsigned seeds(unsigned usual)
+/* Of the usual size 1; much is 5 or more. */
+static double size_wanted(void)
 {
 	const char *text = getenv("QRT_LAB_SEEDS");
 	unsigned n = text ? (unsigned)strtoul(text, NULL, 10) : 0;
-	return n > 0 ? n : usual;
+	return n > 0 ? n / 20.0 : 1;
+}
+
+static unsigned seeds(unsigned usual)
+{
+	unsigned n = (unsigned)(usual * size_wanted());
+	return n > 0 ? n : 1;
 }
 
 /* --- hooks --------------------------------------------------------------------------------- */
@@ -518,7 +525,7 @@ static void a_call_that_fails_damages_nothing(void **state)
 	for (unsigned m = 0; m < MODES; m += 2) {
 		for (size_t f = 0; f < sizeof(faults) / sizeof(faults[0]); f++) {
 			/* The first at every call; the rest at every one when there is time. */
-			unsigned stride = f == 0 || getenv("QRT_LAB_SEEDS") ? 1 : 8;
+			unsigned stride = f == 0 || size_wanted() >= 5 ? 1 : 8;
 			uint64_t n = 1, runs = 1, felt = 0;
 			for (; fail_once(&modes[m], &faults[f], n, &felt); n += stride) {
 				runs++;

@@ -667,9 +667,9 @@ static void in_the_lab_children_fail_to_start_crash_and_hang(void **state)
 static int waits_for_ever(struct qrt_cx *cx, const struct qrt_lab_child *self)
 {
 	(void)self;
-	/* Does not even look at what its waits say; forced, or cut each time, it ends. */
-	enum qrt_err err = qrt_sleep(cx, 3600 * QRT_SEC);
-	return err ? 3 : 4;
+	/* Tidies up, which is refused like the rest, and ends. */
+	enum qrt_err first = qrt_sleep(cx, 3600 * QRT_SEC), second = qrt_sleep(cx, 3600 * QRT_SEC);
+	return first && second ? 3 : 4;
 }
 
 static enum qrt_err play_programs(struct qrt_cx *cx, void *arg)
@@ -692,6 +692,13 @@ static enum qrt_err play_programs(struct qrt_cx *cx, void *arg)
 	EXPECT(!qrt_sleep(cx, QRT_MS));
 	EXPECT(!qrt_child_stop(cx, child, &status) && !status.signalled && status.code == 3);
 	qrt_child_close(cx, &child);
+	/* What comes before it has set anything up finds it without defence. */
+	const struct qrt_child_options early = sh(SCRIPT(deaf));
+	EXPECT(!programs(cx) && !qrt_child_open(cx, &early, &child));
+	EXPECT(!qrt_child_stop(cx, child, &status));
+	EXPECT(status.signalled && status.code == SIGTERM);
+	qrt_child_close(cx, &child);
+	EXPECT(!qrt_lab_program(lab, "/bin/sh", NULL) && !qrt_lab_program(lab, "/bin/cat", NULL));
 	EXPECT(!qrt_lab_program(lab, "/a", NULL));
 	EXPECT(qrt_child_open(cx, &opts, &child) == QRT_ENOENT);
 	enum qrt_err err = QRT_OK;

@@ -151,7 +151,8 @@ static enum qrt_err play_leaving(struct qrt_cx *cx, void *arg)
 		asker[i] = (struct asker){.host = "localhost"};
 		EXPECT(!qrt_spawn(region, asks, &asker[i]));
 	}
-	for (int i = 0; i < 1000 && qrt_cx_runtime(cx)->lookups < QRT_LOOKUPS_MAX; i++) {
+	bool all = qrt_in_lab(cx); /* where no time passes meanwhile */
+	for (int i = 0; i < 200 && (all || qrt_cx_runtime(cx)->lookups < QRT_LOOKUPS_MAX); i++) {
 		EXPECT(!qrt_yield(cx));
 	}
 	qrt_region_cancel(region, QRT_CANCEL_USER, "test");
@@ -163,6 +164,7 @@ static enum qrt_err play_leaving(struct qrt_cx *cx, void *arg)
 		EXPECT(asker[i].err || asker[i].n > 0);
 	}
 	EXPECT(left > 0 && busy <= ASKERS - QRT_LOOKUPS_MAX);
+	EXPECT(!all || (left == QRT_LOOKUPS_MAX && busy == ASKERS - QRT_LOOKUPS_MAX));
 	/* Those that were left count until they have ended; then others may ask again. */
 	for (int i = 0; i < 10000 && qrt_cx_runtime(cx)->lookups > 0; i++) {
 		EXPECT(!qrt_sleep(cx, QRT_MS));

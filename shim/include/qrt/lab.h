@@ -101,7 +101,12 @@ struct qrt_lab_dull {
 struct qrt_lab_options {
 	uint64_t seed;
 	enum qrt_lab_strategy strategy;
-	unsigned depth;	    /* of PCT: how many moments; 0: 3, at most 16 */
+	unsigned depth; /* of PCT: how many moments; 0: 3, at most 16 */
+	/*
+	 * Of PCT: the steps a run takes, among which its moments are drawn; 0: not known, drawn
+	 * from 2^6 to 2^16. A campaign finds out by a run of its own.
+	 */
+	uint32_t length;
 	uint64_t steps_max; /* tasks switched to before it says livelock; 0: 100 million */
 	struct qrt_lab_faults faults; /* from the start */
 	int64_t heal_ns;    /* when everything heals; 0: never. Liveness: then quiesce_ns counts */
@@ -109,8 +114,9 @@ struct qrt_lab_options {
 	bool disk;	    /* databases live on a simulated disk */
 	uint64_t config_hash; /* of whatever else decides what the program does; for the token */
 	struct qrt_sweep_point sweep;
-	struct qrt_lab_disk *disk_image; /* what the disk begins with; taken over; NULL: empty */
-	const char *record;		 /* a file to write the execution to, or NULL */
+	struct qrt_lab_disk
+	    *disk_image;    /* what the disk begins with; taken over, also on an error */
+	const char *record; /* a file to write the execution to, or NULL */
 	const char *replay; /* a file so written that gives the choices and is compared, or NULL */
 	const struct qrt_lab_dull *dull; /* NULL: none */
 	size_t n_dull;
@@ -156,9 +162,9 @@ QRT_API void qrt_lab_stats(const struct qrt_lab *lab, struct qrt_lab_stats *ret_
 #define QRT_LAB_TOKEN_SIZE 128
 QRT_API void qrt_lab_token(const struct qrt_lab *lab, char *ret_text);
 /*
- * Reads a token back into seed, strategy, depth and sweep of @opts; the rest must be as it was.
- * Errors: EINVAL (no token), ECONFLICT (of another build; with @force it is taken all the same).
- * The detail says what.
+ * Reads a token back into seed, strategy, depth, length and sweep of @opts; the rest must be as it
+ * was. Errors: EINVAL (no token), ECONFLICT (of another build; with @force it is taken all the
+ * same). The detail says what.
  */
 QRT_API enum qrt_err qrt_lab_token_read(const char *text, bool force, struct qrt_lab_options *opts,
 					char *ret_detail) QRT_MUST_USE;

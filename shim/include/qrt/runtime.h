@@ -93,7 +93,8 @@ QRT_API enum qrt_err qrt_shutdown(struct qrt_runtime *rt, int64_t grace_ns) QRT_
  * @timeout_ns: the task is asked to end and goes on being owned by @rt; @arg
  * must therefore be heap memory that @fn or @drop frees: @drop (may be NULL) is called
  * exactly once, after the task ended or when it was never started, maybe after this returned.
- * Errors also: fn's, ECLOSED (its loop has ended), ENOMEM.
+ * Errors also: fn's, ECLOSED (its loop has ended), ESTATE (it is in a lab, without a thread),
+ * ENOMEM.
  */
 QRT_API enum qrt_err qrt_runtime_call(struct qrt_runtime *rt, int64_t timeout_ns, qrt_task_fn *fn,
 				      void *arg, void (*drop)(void *arg)) QRT_MUST_USE;
