@@ -20,7 +20,7 @@ static enum qrt_err serve(struct qrt_cx *cx, void *arg)
 	struct qrt_stream *stream;
 	enum qrt_err err = qrt_accept(cx, mirror->listener, &stream);
 	if (err) {
-		return err;
+		return err == QRT_ECLOSED ? QRT_OK : err; /* it was over before anybody came */
 	}
 	err = mirror->silent ? qrt_sleep(cx, 3600 * QRT_SEC) : qrt_write(cx, stream, "catalog", 7);
 	qrt_stream_close(cx, &stream);
@@ -31,14 +31,18 @@ static enum qrt_err fetch(struct qrt_cx *cx, void *arg)
 {
 	struct mirror *mirror = arg;
 	struct qrt_stream *stream;
-	size_t n = 0;
+	size_t have = 0, n = 0;
 	enum qrt_err err = qrt_connect(cx, "127.0.0.1", mirror->port, &stream);
 	if (err) {
 		return err;
 	}
-	err = qrt_read(cx, stream, mirror->file, sizeof(mirror->file) - 1, &n);
+	do { /* a read may bring less than there is: the end of the stream is the end of the file */
+		have += n;
+		err =
+		    qrt_read(cx, stream, mirror->file + have, sizeof(mirror->file) - 1 - have, &n);
+	} while (!err);
 	qrt_stream_close(cx, &stream); /* also when the race is lost: then the read is cut short */
-	return err;
+	return err == QRT_EEOF && have > 0 ? QRT_OK : err;
 }
 
 static enum qrt_err fetch_first(struct qrt_cx *cx, struct mirror *mirrors)

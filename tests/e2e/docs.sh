@@ -218,7 +218,8 @@ check_name() {
 		;;
 	qrt_[a-z]* | qrt__[a-z]* | QRT_[A-Z]*)
 		word=$(grep -oE '^[A-Za-z_]+' <<<"$word")
-		grep -rqwF "$word" "$top_srcdir/shim" "$top_srcdir/backends" "$top_srcdir/compat" ||
+		grep -rqwF "$word" "$top_srcdir/shim" "$top_srcdir/backends" "$top_srcdir/compat" \
+			"$top_srcdir/tests/unit" ||
 			complain "no such symbol: $word"
 		;;
 	esac
@@ -254,6 +255,7 @@ both=yes
 for document in $documents; do
 	doc_scratch=$scratch/run/$document fifo=$scratch/run/$document/ready.fifo
 	mkdir -p "$doc_scratch"
+	ln -sfn "$(cd "$top_srcdir" && pwd)/tests" "$doc_scratch/tests" # scenarios, by their place in the tree
 	mkfifo "$fifo"
 	: >"$log"
 	check_names "$document"
