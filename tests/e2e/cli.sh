@@ -6,6 +6,7 @@
 set -u
 QUOTEY=${QUOTEY:-./quotey/quotey}
 case $QUOTEY in /*) ;; *) QUOTEY=$PWD/$QUOTEY ;; esac
+top=$(cd "${top_srcdir:-.}" && pwd)
 CC=${CC:-cc}
 
 # The environment is configuration, too.
@@ -23,38 +24,7 @@ cd "$dir" || exit 99
 
 # --- TAP -----------------------------------------------------------------------------------
 
-tests=0 failed=
-check() { # condition by exit code, name
-	tests=$((tests + 1))
-	if [ "$1" -eq 0 ]; then echo "ok $tests - $2"; else
-		echo "not ok $tests - $2"
-		printf '%s\n' "rc=${rc-}" "stdout: ${out-}" "stderr: ${err-}" | sed 's/^/# /'
-		failed=1
-	fi
-}
-is() { # got, wanted, name
-	[ "$1" = "$2" ]
-	local equal=$?
-	[ $equal -eq 0 ] || printf '# got    %s\n# wanted %s\n' "$1" "$2"
-	check $equal "$3"
-}
-like() { # text, extended regular expression, name
-	[[ $1 =~ $2 ]]
-	local matches=$?
-	[ $matches -eq 0 ] || printf '# no match of %s\n' "$2"
-	check $matches "$3"
-}
-unlike() { # text, extended regular expression, name
-	[[ ! $1 =~ $2 ]]
-	check $? "$3"
-}
-
-# run ARGS...: sets rc, out and err.
-run() {
-	out=$("$QUOTEY" "$@" 2>"$dir/stderr" </dev/null)
-	rc=$?
-	err=$(<"$dir/stderr")
-}
+. "$top/tests/lib/tap.sh" || exit 99
 # fails CODE CLASS PATTERN NAME: the last run ended so, and said so.
 fails() {
 	[ "$rc" = "$1" ]

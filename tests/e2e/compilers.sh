@@ -11,12 +11,12 @@ set -u
 unset MAKEFLAGS MAKELEVEL MFLAGS
 seeds=${QRT_LAB_SEEDS:-50}
 
-if [ "${QRT_COMPILERS:-yes}" = no ]; then
+if [ "${QRT_BRIEF:-no}" = yes ]; then
 	echo "1..0 # SKIP not in this row"
-	exit 77
+	exit 0
 fi
 for compiler in gcc clang; do
-	command -v $compiler >/dev/null || { echo "1..0 # SKIP no $compiler here"; exit 77; }
+	command -v $compiler >/dev/null || { echo "1..0 # SKIP no $compiler here"; exit 0; }
 done
 
 scratch=$(mktemp -d)

@@ -1,6 +1,10 @@
 #!/bin/bash
 # What configure refuses, it refuses with a clear sentence. TAP.
 set -u
+if [ "${QRT_BRIEF:-no}" = yes ]; then
+	echo "1..0 # SKIP not in this row"
+	exit 0
+fi
 top=${top_srcdir:-.}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -14,31 +14,10 @@ dir=$(mktemp -d "${TMPDIR:-/tmp}/quotey-lab.XXXXXX") || exit 99
 trap 'rm -rf "$dir"' EXIT
 cp "$scenarios"/*.scn "$dir" && cd "$dir" || exit 99
 
-tests=0 failed=
-check() { # condition by exit code, name
-	tests=$((tests + 1))
-	if [ "$1" -eq 0 ]; then echo "ok $tests - $2"; else
-		echo "not ok $tests - $2"
-		printf '%s\n' "rc=${rc-}" "stdout: ${out-}" "stderr: ${err-}" | sed 's/^/# /'
-		failed=1
-	fi
-}
-like() { # text, extended regular expression, name
-	[[ $1 =~ $2 ]]
-	local matches=$?
-	[ $matches -eq 0 ] || printf '# no match of %s\n' "$2"
-	check $matches "$3"
-}
-# run ARGS...: sets rc, out and err.
-run() {
-	out=$("$QUOTEY" "$@" 2>"$dir/stderr" </dev/null)
-	rc=$?
-	err=$(<"$dir/stderr")
-}
+. "$top/tests/lib/tap.sh" || exit 99
 
-read -r _ places < <("$QUOTEY" runtime promises)
 both=
-[[ " ${places,,} " =~ \ legacy\  && " ${places,,} " =~ \ region\  ]] && both=yes
+has_backend legacy && has_backend region && both=yes
 
 # --- usage ---------------------------------------------------------------------------------
 
@@ -126,7 +105,7 @@ for kind in $kinds; do
 		"$kind at each of its points does no harm"
 done
 for backend in legacy region; do
-	[[ " ${places,,} " =~ \ $backend\  ]] || continue
+	has_backend $backend || continue
 	run lab sweep pricing.scn --cancel --backend $backend --jobs "$jobs"
 	like "$rc $out" '^0 .*points, [0-9]+ runs, 0 failures' "--cancel does no harm on $backend"
 done

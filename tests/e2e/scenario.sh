@@ -14,31 +14,10 @@ cd "$dir" || exit 99
 mkdir tmp
 export TMPDIR=$dir/tmp
 
-tests=0 failed=
-check() { # condition by exit code, name
-	tests=$((tests + 1))
-	if [ "$1" -eq 0 ]; then echo "ok $tests - $2"; else
-		echo "not ok $tests - $2"
-		printf '%s\n' "rc=${rc-}" "stdout: ${out-}" "stderr: ${err-}" | sed 's/^/# /'
-		failed=1
-	fi
-}
-like() { # text, extended regular expression, name
-	[[ $1 =~ $2 ]]
-	local matches=$?
-	[ $matches -eq 0 ] || printf '# no match of %s\n' "$2"
-	check $matches "$3"
-}
-# run ARGS...: sets rc, out and err.
-run() {
-	out=$("$QUOTEY" "$@" 2>"$dir/stderr" </dev/null)
-	rc=$?
-	err=$(<"$dir/stderr")
-}
+. "$top/tests/lib/tap.sh" || exit 99
 
-read -r _ places < <("$QUOTEY" runtime promises)
 both=
-[[ " ${places,,} " =~ \ legacy\  && " ${places,,} " =~ \ region\  ]] && both=yes
+has_backend legacy && has_backend region && both=yes
 
 # --- usage ---------------------------------------------------------------------------------
 
@@ -101,7 +80,7 @@ done < <(sed -n 's/^| `\(fault [^`]*\|crash\)` .*/\1/p' "$top/tests/lab/README.m
 check $? 'all of them are listed'
 
 for backend in legacy region; do
-	[[ " ${places,,} " =~ \ $backend\  ]] || continue
+	has_backend $backend || continue
 	run lab play "$scenarios/pricing.scn" --backend $backend --transcript
 	like "$rc $out" '^0 == .*< 201.*== the tables.* all as expected$' "pricing.scn plays on $backend"
 done

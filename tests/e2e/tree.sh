@@ -1,6 +1,10 @@
 #!/bin/bash
 # The checks on the tree itself, and that each notices a planted fault. TAP.
 set -u
+if [ "${QRT_BRIEF:-no}" = yes ]; then
+	echo "1..0 # SKIP not in this row"
+	exit 0
+fi
 top=${top_srcdir:-.}
 build=${top_builddir:-.}
 n=0

@@ -47,6 +47,14 @@ enum qrt_err lab_play(const struct qrt_lab_options *opts, const char *backend, q
 	return err;
 }
 
+uint64_t lab_hash(uint64_t seed, const struct qrt_lab_faults *faults, qrt_task_fn *fn, void *arg)
+{
+	const struct qrt_lab_options opts = {.seed = seed, .faults = *faults};
+	struct qrt_lab_stats stats;
+	CHECK(!lab_play(&opts, seed % 2 ? "lab" : "lab-legacy", fn, arg, &stats));
+	return stats.hash;
+}
+
 int64_t lab_now(struct qrt_cx *cx)
 {
 	int64_t ns = -1;

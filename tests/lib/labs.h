@@ -30,6 +30,9 @@ void lab_spawn_named(struct qrt_runtime *rt, qrt_task_fn *fn, void *arg, const c
 enum qrt_err lab_play(const struct qrt_lab_options *opts, const char *backend, qrt_task_fn *fn,
 		      void *arg, struct qrt_lab_stats *ret_stats);
 
+/* The same with @seed and @faults, on lab or lab-legacy by the seed; the hash of what happened. */
+uint64_t lab_hash(uint64_t seed, const struct qrt_lab_faults *faults, qrt_task_fn *fn, void *arg);
+
 int64_t lab_now(struct qrt_cx *cx);
 /* Two connected streams. */
 void lab_pair(struct qrt_cx *cx, struct qrt_stream **ret_a, struct qrt_stream **ret_b);

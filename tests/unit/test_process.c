@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "tests/lib/backends.h"
+#include "tests/lib/labs.h"
 #include "tests/lib/test.h"
 
 static const char deaf[] = "trap '' TERM; echo ready; while :; do read line; done",
@@ -632,19 +633,6 @@ static enum qrt_err play_fate(struct qrt_cx *cx, void *arg)
 	return QRT_OK;
 }
 
-static uint64_t in_lab(uint64_t seed, const struct qrt_lab_faults *faults, qrt_task_fn *fn,
-		       void *arg)
-{
-	const struct qrt_lab_options opts = {.seed = seed, .faults = *faults};
-	struct qrt_lab *lab;
-	struct qrt_lab_stats stats;
-	assert_int_equal(qrt_lab_open(&opts, NULL, &lab), QRT_OK);
-	assert_int_equal(qrt_lab_main(lab, seed % 2 ? "lab" : "lab-legacy", fn, arg), QRT_OK);
-	qrt_lab_stats(lab, &stats);
-	qrt_lab_close(&lab);
-	return stats.hash;
-}
-
 static void in_the_lab_children_fail_to_start_crash_and_hang(void **state)
 {
 	const struct qrt_lab_faults faults = {
@@ -653,8 +641,8 @@ static void in_the_lab_children_fail_to_start_crash_and_hang(void **state)
 	(void)state;
 	for (uint64_t seed = 1; seed <= 20; seed++) {
 		struct fate first = {.started = 0}, second = {.started = 0};
-		uint64_t hash = in_lab(seed, &faults, play_fate, &first);
-		assert_true(hash == in_lab(seed, &faults, play_fate, &second));
+		uint64_t hash = lab_hash(seed, &faults, play_fate, &first);
+		assert_true(hash == lab_hash(seed, &faults, play_fate, &second));
 		assert_memory_equal(&first, &second, sizeof(first));
 		all.refused += first.refused;
 		all.well += first.well;
@@ -718,10 +706,10 @@ static void the_lab_plays_the_programs_it_was_given(void **state)
 	const struct qrt_lab_faults none = {.cut = 0};
 	(void)state;
 	for (uint64_t seed = 0; seed < 8; seed++) {
-		in_lab(seed, &none, play_programs, NULL);
-		in_lab(seed, &none, play_cat, NULL);
-		in_lab(seed, &none, play_close, NULL);
-		in_lab(seed, &none, play_crowd, NULL);
+		lab_hash(seed, &none, play_programs, NULL);
+		lab_hash(seed, &none, play_cat, NULL);
+		lab_hash(seed, &none, play_close, NULL);
+		lab_hash(seed, &none, play_crowd, NULL);
 	}
 }
 

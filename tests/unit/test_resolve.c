@@ -11,6 +11,7 @@
 
 #include "shim/src/internal.h"
 #include "tests/lib/backends.h"
+#include "tests/lib/labs.h"
 #include "tests/lib/test.h"
 
 static bool has(const struct qrt_address *address, size_t n, const char *text)
@@ -288,26 +289,13 @@ static enum qrt_err play_deadline(struct qrt_cx *cx, void *arg)
 	return QRT_OK;
 }
 
-static uint64_t in_lab(uint64_t seed, const struct qrt_lab_faults *faults, qrt_task_fn *fn,
-		       void *arg)
-{
-	const struct qrt_lab_options opts = {.seed = seed, .faults = *faults};
-	struct qrt_lab *lab;
-	struct qrt_lab_stats stats;
-	assert_int_equal(qrt_lab_open(&opts, NULL, &lab), QRT_OK);
-	assert_int_equal(qrt_lab_main(lab, seed % 2 ? "lab" : "lab-legacy", fn, arg), QRT_OK);
-	qrt_lab_stats(lab, &stats);
-	qrt_lab_close(&lab);
-	return stats.hash;
-}
-
 static void the_lab_answers_from_its_table(void **state)
 {
 	const struct qrt_lab_faults none = {.cut = 0};
 	(void)state;
 	for (uint64_t seed = 0; seed < 4; seed++) {
-		in_lab(seed, &none, play_table, NULL);
-		in_lab(seed, &none, play_deadline, NULL);
+		lab_hash(seed, &none, play_table, NULL);
+		lab_hash(seed, &none, play_deadline, NULL);
 	}
 }
 
@@ -318,8 +306,8 @@ static void the_lab_fails_in_each_way_a_resolver_does(void **state)
 	(void)state;
 	for (uint64_t seed = 0; seed < 10; seed++) {
 		struct play first = {.ok = 0}, second = {.ok = 0};
-		uint64_t hash = in_lab(seed, &faults, play_faults, &first);
-		assert_true(hash == in_lab(seed, &faults, play_faults, &second));
+		uint64_t hash = lab_hash(seed, &faults, play_faults, &first);
+		assert_true(hash == lab_hash(seed, &faults, play_faults, &second));
 		assert_int_equal(first.slow, second.slow);
 		all.ok += first.ok;
 		all.none += first.none;
