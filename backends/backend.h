@@ -148,6 +148,8 @@ struct qrt__driver {
 	const struct qrt__ws_impl *ws;
 };
 
+/* @region, which was exposed to a sweep, is closed. */
+void qrt__lab_unexpose(struct qrt__region *region);
 /* @lab observes @rt, on whatever driver, until that tells it is GONE. Errors: ENOMEM. */
 enum qrt_err qrt__lab_observe(struct qrt_lab *lab, struct qrt_runtime *rt) QRT_MUST_USE;
 

@@ -86,7 +86,7 @@ struct qrt__strategy {
 
 /* The points of a sweep: sweep.c. */
 struct qrt__sweep {
-	struct qrt_region *failing; /* while it is open, failures count; a handle, or NULL */
+	struct qrt__region *_Atomic failing; /* while it is open, failures count; NULL: none */
 	struct qrt_runtime *rt;	    /* its own */
 	_Atomic uint64_t points;    /* so far */
 	_Atomic bool fired;

@@ -17,8 +17,8 @@ const char *qrt_sweep_name(enum qrt_sweep_kind kind)
 	return (unsigned)kind < QRT_SWEEPS ? names[kind] : "?";
 }
 
-/* Whose allocations on this thread are counted. */
-static _Thread_local struct qrt_lab *allocating;
+/* Whose allocations are counted, on every thread. */
+static struct qrt_lab *_Atomic allocating;
 
 enum qrt_err qrt_lab_expose(struct qrt_region *handle, unsigned to)
 {
@@ -30,17 +30,26 @@ enum qrt_err qrt_lab_expose(struct qrt_region *handle, unsigned to)
 	if (!lab || lab->opts.sweep.kind == QRT_SWEEP_NONE) {
 		return QRT_OK;
 	}
-	region->exposed = to & QRT_EXPOSE_CANCEL;
+	region->exposed = (unsigned char)to;
 	if (to & QRT_EXPOSE_FAILURES) {
-		lab->sweep.failing = handle;
+		atomic_store(&lab->sweep.failing, region);
 		lab->sweep.rt = region->rt;
-		allocating = lab->opts.sweep.kind == QRT_SWEEP_ALLOC ? lab : NULL;
+		atomic_store(&allocating, lab->opts.sweep.kind == QRT_SWEEP_ALLOC ? lab : NULL);
 	}
 	return QRT_OK;
 }
 
-/* Counts one: whether it is the chosen one, and something is to be done. */
-static bool count(struct qrt_lab *lab)
+void qrt__lab_unexpose(struct qrt__region *region)
+{
+	struct qrt_lab *lab = region->rt->lab;
+	struct qrt__region *closed = region;
+	if (lab && atomic_compare_exchange_strong(&lab->sweep.failing, &closed, NULL)) {
+		atomic_store(&allocating, NULL);
+	}
+}
+
+/* Counts one: whether it is the chosen one. */
+static bool is_chosen(struct qrt_lab *lab)
 {
 	struct qrt__sweep *sweep = &lab->sweep;
 	uint64_t n = atomic_fetch_add_explicit(&sweep->points, 1, memory_order_relaxed) + 1;
@@ -48,10 +57,11 @@ static bool count(struct qrt_lab *lab)
 		return false;
 	}
 	sweep->fired = true;
-	return !lab->opts.sweep.look;
+	return true;
 }
 
-static void note_task(struct qrt_lab *lab, const struct qrt_task *task)
+/* Where the chosen one is: in @task, or NULL. */
+static void note(struct qrt_lab *lab, const struct qrt_task *task)
 {
 	struct qrt__sweep *sweep = &lab->sweep;
 	if (task) {
@@ -59,7 +69,9 @@ static void note_task(struct qrt_lab *lab, const struct qrt_task *task)
 			 task->site);
 		sweep->looking_at = lab->opts.sweep.look ? task->id : 0;
 	} else {
-		snprintf(sweep->point, sizeof(sweep->point), "the loop itself");
+		bool here = qrt__on_thread_of(sweep->rt);
+		snprintf(sweep->point, sizeof(sweep->point), "%s",
+			 here ? "the loop itself" : "another thread");
 	}
 }
 
@@ -83,7 +95,7 @@ void qrt__sweep_step(struct qrt_lab *lab, const struct qrt__step *step)
 static struct qrt__region *exposed_to_cancel(const struct qrt_task *task)
 {
 	struct qrt__region *at = qrt__task_scope(task);
-	while (at && !at->exposed) {
+	while (at && !(at->exposed & QRT_EXPOSE_CANCEL)) {
 		at = at->parent;
 	}
 	return at;
@@ -104,11 +116,11 @@ void qrt__sweep_checkpoint(struct qrt_lab *lab, struct qrt_cx *cx)
 	if (!region || sweep->fired) {
 		return;
 	}
-	bool act = count(lab);
-	if (sweep->fired) {
-		note_task(lab, task);
+	if (!is_chosen(lab)) {
+		return;
 	}
-	if (!act) {
+	note(lab, task);
+	if (lab->opts.sweep.look) {
 		return;
 	}
 	switch (lab->opts.sweep.kind) {
@@ -129,15 +141,14 @@ void qrt__sweep_checkpoint(struct qrt_lab *lab, struct qrt_cx *cx)
 static bool failure_point(struct qrt_lab *lab, enum qrt_sweep_kind kind)
 {
 	struct qrt__sweep *sweep = &lab->sweep;
-	bool open = sweep->failing && qrt__region_of(sweep->failing);
-	if (lab->opts.sweep.kind != kind || sweep->fired || !open) {
+	if (lab->opts.sweep.kind != kind || sweep->fired || !atomic_load(&sweep->failing)) {
 		return false;
 	}
-	bool act = count(lab);
-	if (sweep->fired) {
-		note_task(lab, sweep->rt->current);
+	if (!is_chosen(lab)) {
+		return false;
 	}
-	return act;
+	note(lab, qrt__on_thread_of(sweep->rt) ? sweep->rt->current : NULL);
+	return !lab->opts.sweep.look;
 }
 
 bool qrt__io_point(struct qrt_lab *lab)
@@ -152,7 +163,8 @@ bool qrt__crash_point(struct qrt_lab *lab)
 
 bool qrt_lab_alloc_fails(void)
 {
-	return allocating && failure_point(allocating, QRT_SWEEP_ALLOC);
+	struct qrt_lab *lab = atomic_load_explicit(&allocating, memory_order_relaxed);
+	return __builtin_expect(lab != NULL, 0) && failure_point(lab, QRT_SWEEP_ALLOC);
 }
 
 bool qrt_lab_crashed(const struct qrt_lab *lab)
@@ -162,7 +174,7 @@ bool qrt_lab_crashed(const struct qrt_lab *lab)
 
 void qrt__sweep_fini(struct qrt_lab *lab)
 {
-	if (allocating == lab) {
-		allocating = NULL;
+	if (atomic_load(&allocating) == lab) {
+		atomic_store(&allocating, NULL);
 	}
 }

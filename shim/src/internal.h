@@ -449,9 +449,9 @@ struct qrt__region {
 	struct qrt__timer deadline; /* of its own budget */
 	struct qrt_aggregate failures;
 	enum qrt_err first_err; /* of the failure that decided */
-	bool decided;  /* a success, or the rest is cancelled on purpose: that is no failure */
-	bool exposed;  /* a sweep may cancel it: qrt/trial.h */
-	bool shielded; /* opened under a mask: a cancel from above waits for the mask */
+	bool decided; /* a success, or the rest is cancelled on purpose: that is no failure */
+	unsigned char exposed; /* to a sweep: enum qrt_exposure of qrt/trial.h */
+	bool shielded;	       /* opened under a mask: a cancel from above waits for the mask */
 	size_t leaks;
 	struct qrt__supervisor *supervisor; /* under QRT_SUPERVISE */
 	struct qrt__binding *binding;	    /* to a cancel token, or NULL: token.h */

@@ -83,6 +83,9 @@ static void region_free(struct qrt__region *region)
 	if (region->binding) {
 		qrt__token_unbind(region);
 	}
+	if (region->exposed) {
+		qrt__lab_unexpose(region);
+	}
 	while (region->heap) {
 		struct qrt__chunk *chunk = region->heap;
 		region->heap = chunk->next;
