@@ -212,7 +212,7 @@ static bool driver_finish(struct qrt_runtime *rt, int64_t grace_ns)
 	int64_t until = left < QRT_NO_DEADLINE - lab->now_ns ? lab->now_ns + left : QRT_NO_DEADLINE;
 	while (!member->ended && qrt__world_go(lab, member, until)) {
 		if (!member->ended) {
-			member->ended = !qrt__loop_turn(rt);
+			qrt__world_turn(member);
 		}
 	}
 	return member->ended;

@@ -188,6 +188,9 @@ void qrt__lab_speaks_last(struct qrt_lab *lab);
  */
 bool qrt__world_go(struct qrt_lab *lab, struct qrt__member *self, int64_t until_ns);
 
+/* One turn of a runtime that is turned with others: whether its loop has ended. */
+bool qrt__world_turn(struct qrt__member *member);
+
 /* --- choice.c ----------------------------------------------------------------------------------
  */
 

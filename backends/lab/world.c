@@ -92,6 +92,14 @@ static void advance(struct qrt_lab *lab, int64_t at_ns)
 	}
 }
 
+/* A turn on the stack of whoever asks, which need not be the same each time. */
+bool qrt__world_turn(struct qrt__member *member)
+{
+	qrt__fiber_enter_again(&member->rt->loop);
+	member->ended = !qrt__loop_turn(member->rt);
+	return member->ended;
+}
+
 bool qrt__world_go(struct qrt_lab *lab, struct qrt__member *self, int64_t until_ns)
 {
 	for (;;) {
@@ -101,8 +109,7 @@ bool qrt__world_go(struct qrt_lab *lab, struct qrt__member *self, int64_t until_
 			return true;
 		}
 		if (member) {
-			member->ended = !qrt__loop_turn(member->rt);
-			if (member->ended && member == self) {
+			if (qrt__world_turn(member) && member == self) {
 				return true;
 			}
 			continue;

@@ -183,8 +183,8 @@ static int open_all(struct stage *stage)
 		code = open_runtime(stage, host, host_name, &stage->host);
 	}
 	for (size_t i = 0; i < QY_CLI_PLACES_MAX && code == 0; i++) {
-		/* What this build lacks it lacks in the lab, too. */
-		if (qy_cli_place_known(known[i].name)) {
+		/* Both engines are in every build: a lab has both places. */
+		if (in_lab || qy_cli_place_known(known[i].name)) {
 			code = open_place(stage, i);
 		}
 	}

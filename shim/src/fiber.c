@@ -143,6 +143,14 @@ void qrt__fiber_enter_thread(struct qrt__fiber *fiber)
 #endif
 }
 
+void qrt__fiber_enter_again(struct qrt__fiber *fiber)
+{
+	(void)fiber;
+#ifdef QRT__WITH_TSAN
+	fiber->tsan = __tsan_get_current_fiber();
+#endif
+}
+
 void qrt__fiber_close_thread(struct qrt__fiber *fiber)
 {
 	frame_free(fiber);

@@ -67,6 +67,8 @@ bool qrt__stack_guards(const struct qrt__stack *stack, const void *address);
 enum qrt_err qrt__fiber_open_thread(struct qrt__fiber *fiber);
 /* It stands for the calling thread from now on. */
 void qrt__fiber_enter_thread(struct qrt__fiber *fiber);
+/* The same of one that has entered this thread before, maybe on another stack of it. */
+void qrt__fiber_enter_again(struct qrt__fiber *fiber);
 void qrt__fiber_close_thread(struct qrt__fiber *fiber);
 /*
  * Prepares fn(arg) to start on @stack, below its top @reserved bytes (which

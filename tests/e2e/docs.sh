@@ -150,7 +150,7 @@ run_line() {
 
 # Whether this build cannot do what the block is about.
 why_skipped() { # KIND FILE
-	if [ "$1" = sh ] && grep -q 'runtime set' "$2" && [ "$both" = no ]; then
+	if [ "$1" = sh ] && grep -q 'runtime set\|quotey parity' "$2" && [ "$both" = no ]; then
 		echo "needs both backends"
 	elif [ "$1" = sh ] && grep -q '^curl' "$2" && ! command -v curl >/dev/null; then
 		echo "no curl here"
