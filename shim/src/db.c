@@ -319,13 +319,21 @@ static enum qrt_err submit(struct qrt_cx *cx, struct qrt_db *db, struct flow *fl
 	if (db->closing) {
 		return qrt_fail(cx, QRT_ECLOSED, "database is closed");
 	}
+	const char *kind = flow->work.write ? "write" : "read";
+	struct qrt_duty transaction;
+	err =
+	    qrt_oblige_at(cx, QRT_DUTY_TRANSACTION, kind, NULL, NULL, cx->task->site, &transaction);
+	if (err) {
+		return err;
+	}
 	struct qrt_lane *lane = !flow->work.write && db->reads ? db->reads : db->writes;
 	struct qrt_cx own = lane_cx(cx);
 	db->inside++;
 	qrt__event_clear(&db->idle);
 	err =
 	    qrt_blocking_within(&own, lane, qrt_deadline_in(cx, db->lane_wait_ns), run_flow, flow);
-	const char *kind = flow->work.write ? "write" : "read";
+	QRT_IGNORE(qrt_settle(&transaction),
+		   "it has been committed or rolled back, or never began");
 	if (err == QRT_ELIMIT && !flow->ran) {
 		err = qrt_fail(cx, QRT_EBUSY, "database busy: %u jobs before this %s", QUEUE_MAX,
 			       kind);

@@ -1,6 +1,8 @@
 /* Calls through a port: to the active instance, counted so that a drain can wait for them. */
 #include <qrt/port.h>
 
+#include <qrt/ledger.h>
+
 #include "shim/src/switchboard_internal.h"
 
 void qrt_msg_destroy(struct qrt_msg **msg)
@@ -40,8 +42,16 @@ static enum qrt_err deliver(struct qrt_cx *cx, void *arg)
 	struct delivery *delivery = arg;
 	struct qrt_msg *msg = delivery->msg;
 	struct qrt__instance *instance = delivery->instance;
+	struct qrt_duty ack;
+	enum qrt_err err = qrt_oblige_at(cx, QRT_DUTY_ACK, instance->component->name, NULL, NULL,
+					 cx->task->site, &ack);
+	if (err) {
+		return err;
+	}
 	delivery->msg = NULL;
-	return instance->component->handle(cx, instance->state, msg, &delivery->reply);
+	err = instance->component->handle(cx, instance->state, msg, &delivery->reply);
+	QRT_IGNORE(qrt_settle(&ack), "the caller gets its answer");
+	return err;
 }
 
 enum qrt_err qrt_call(struct qrt_cx *cx, struct qrt_port *port, struct qrt_msg **msg,

@@ -1176,9 +1176,50 @@ static void a_late_caller_runs_nothing_but_can_close(void **state)
 	on_every_backend(late_close);
 }
 
+static enum qrt_err writes(struct qrt_cx *cx, void *arg)
+{
+	return write_sql(cx, arg, "CREATE TABLE t (n)");
+}
+
+/* How many transactions the ledger has open. */
+static int transactions(struct qrt_cx *cx)
+{
+	static char text[64 * 1024];
+	int n = 0;
+	qrt_dump(cx, text, sizeof(text));
+	for (const char *at = text; (at = strstr(at, "\"transaction\"")); at++) {
+		n++;
+	}
+	return n;
+}
+
+static enum qrt_err entered(struct qrt_cx *cx, void *arg)
+{
+	(void)arg;
+	struct qrt_db *db = NULL;
+	struct qrt_region *region;
+	MUST_GIVE(open_db(cx, "entry.db", &db), QRT_OK);
+	MUST_GIVE(qrt_region_open(cx, QRT_COLLECT, &region), QRT_OK);
+	MUST_GIVE(qrt_spawn(region, writes, db), QRT_OK);
+	MUST(transactions(cx) == 0);
+	MUST_GIVE(qrt_yield(cx), QRT_OK); /* it waits for its lane now */
+	MUST(transactions(cx) == 1);
+	MUST_GIVE(qrt_region_close(cx, &region, QRT_OK), QRT_OK);
+	MUST(transactions(cx) == 0);
+	qrt_db_close(cx, &db);
+	return QRT_OK;
+}
+
+static void a_transaction_is_an_entry_of_the_ledger(void **state)
+{
+	(void)state;
+	on_every_backend(entered);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_transaction_is_an_entry_of_the_ledger),
 	    cmocka_unit_test(an_absent_file_is_created_with_wal_and_foreign_keys),
 	    cmocka_unit_test(synchronous_full_is_an_option),
 	    cmocka_unit_test(a_bad_url_is_named),

@@ -65,7 +65,11 @@ static enum qrt_err doubler_handle(struct qrt_cx *cx, void *state, struct qrt_ms
 	struct env *env = state;
 	struct number *number = (struct number *)(void *)msg;
 	enum qrt_err err = QRT_OK;
-	if (number->value < 0) {
+	struct qrt_audit audit;
+	qrt_runtime_audit(qrt_cx_runtime(cx), &audit);
+	if (audit.duties_live == 0) { /* at least this call's: an answer is owed */
+		err = qrt_fail(cx, QRT_EFAILED, "nothing is owed");
+	} else if (number->value < 0) {
 		err = qrt_fail(cx, QRT_EINVAL, "%lld is negative", (long long)number->value);
 	} else if (number->wait_ns) {
 		err = qrt_sleep(cx, number->wait_ns);
