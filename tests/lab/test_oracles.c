@@ -349,7 +349,7 @@ static enum qrt_err says_it_is_cancelled_itself(struct qrt_cx *cx, void *arg)
 
 static enum qrt_err says_the_wrong_finalizer_runs(struct qrt_cx *cx, void *arg)
 {
-	int first, second;
+	int first = 0, second = 0;
 	(void)arg;
 	qrt__tell(cx->task->rt, QRT__TRACE_DEFER, &first, (uintptr_t)cx->task);
 	qrt__tell(cx->task->rt, QRT__TRACE_DEFER, &second, (uintptr_t)cx->task);
