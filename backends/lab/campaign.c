@@ -186,6 +186,9 @@ static bool item_done(struct qrt__batch *batch, uint64_t item, const struct qrt_
 	report->steps += result->stats.steps;
 	report->faults += result->stats.faults;
 	report->virtual_ns += result->stats.now_ns;
+	if (campaign->kind != QRT_SWEEP_NONE && item == 0) {
+		report->points = result->points;
+	}
 	if (!result->err) {
 		return true;
 	}
@@ -310,10 +313,7 @@ enum qrt_err qrt_lab_sweep(const struct qrt_lab_options *opts,
 	if (err || campaign.report.failures > 0) {
 		return err ? err : conclude(&campaign, ret_report);
 	}
-	struct qrt_lab_result counted = {0};
-	struct qrt_lab_options count = options_of(&campaign, 0);
-	qrt__try_apart(&count, program, trials->run_ns, &counted);
-	campaign.report = (struct qrt_lab_report){.points = counted.points};
-	err = run_batch(&campaign, 1, counted.points);
+	campaign.report = (struct qrt_lab_report){.points = campaign.report.points};
+	err = run_batch(&campaign, 1, campaign.report.points);
 	return err ? err : conclude(&campaign, ret_report);
 }

@@ -13,7 +13,7 @@
 
 #define JOB_MIN_NS INT64_C(1000)
 #define JOB_MAX_NS (2 * QRT_MS)
-enum { JOB_SLOW = 100, RUNTIMES_MAX = 16 };
+enum { JOB_SLOW = 100 };
 
 static enum qrt_err own_lab(const struct qrt_runtime_options *opts, char *ret_detail,
 			    struct qrt_lab **ret_lab)
@@ -41,9 +41,9 @@ static enum qrt_err driver_open(struct qrt_runtime *rt, const struct qrt_runtime
 				char *ret_detail)
 {
 	struct qrt_lab *lab = opts->lab;
-	if (lab && lab->n_runtimes >= RUNTIMES_MAX) {
+	if (lab && lab->n_runtimes >= QRT__LAB_RUNTIMES_MAX) {
 		snprintf(ret_detail, QRT__DETAIL_MAX, "a lab of more than %d runtimes",
-			 RUNTIMES_MAX);
+			 QRT__LAB_RUNTIMES_MAX);
 		return QRT_ELIMIT;
 	}
 	enum qrt_err err = lab ? QRT_OK : own_lab(opts, ret_detail, &lab);

@@ -73,7 +73,7 @@ struct qrt__replay;
 struct qrt__disk;
 struct qrt__oracle_book;
 
-enum { QRT__PCT_DEPTH_MAX = 16 };
+enum { QRT__PCT_DEPTH_MAX = 16, QRT__LAB_RUNTIMES_MAX = 16 };
 
 /* Who runs next: strategy.c. */
 struct qrt__strategy {
@@ -87,8 +87,8 @@ struct qrt__strategy {
 /* The points of a sweep: sweep.c. */
 struct qrt__sweep {
 	struct qrt__region *_Atomic failing; /* while it is open, failures count; NULL: none */
-	struct qrt_runtime *rt;	    /* its own */
-	_Atomic uint64_t points;    /* so far */
+	struct qrt_runtime *rt;		     /* its own */
+	_Atomic uint64_t points;	     /* so far */
 	_Atomic bool fired;
 	uint64_t looking_at; /* the task whose next wait is of interest; 0: nobody's */
 	char point[256];

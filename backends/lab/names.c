@@ -2,7 +2,6 @@
  * Names in the lab: a table that the test has written, and the time and the
  * failures of a resolver, by the seed.
  */
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,17 +40,11 @@ static void forget(struct qrt_lab *lab, struct name *name)
 	free(name);
 }
 
-static bool is_address(const char *text)
-{
-	struct in6_addr any;
-	return inet_pton(AF_INET, text, &any) == 1 || inet_pton(AF_INET6, text, &any) == 1;
-}
-
 enum qrt_err qrt_lab_name(struct qrt_lab *lab, const char *host, const char *const *addresses)
 {
 	size_t n = 0, length = strnlen(host, QRT_HOST_MAX + 1);
 	for (; addresses && addresses[n]; n++) {
-		if (n == PER_NAME_MAX || !is_address(addresses[n])) {
+		if (n == PER_NAME_MAX || !qrt__is_address(addresses[n])) {
 			return QRT_EINVAL;
 		}
 	}

@@ -4,7 +4,6 @@
  * Addresses are checked as the real net does and otherwise ignored: there is
  * one host.
  */
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,12 +35,6 @@ struct signal_set {
 	int pending[SIGNALS_MAX]; /* in order of arrival, each at most once */
 	size_t n_pending;
 };
-
-static bool is_address(const char *text)
-{
-	struct in6_addr any;
-	return inet_pton(AF_INET, text, &any) == 1 || inet_pton(AF_INET6, text, &any) == 1;
-}
 
 /* --- listeners ----------------------------------------------------------------------------- */
 
@@ -103,7 +96,7 @@ static enum qrt_err listen_at(struct qrt_runtime *rt, const char *address, uint1
 			      int *ret_fd, uint16_t *ret_port, char *ret_detail)
 {
 	struct qrt_lab *lab = qrt__lab_of(rt);
-	if (!is_address(address)) {
+	if (!qrt__is_address(address)) {
 		snprintf(ret_detail, QRT__DETAIL_MAX, "not a numeric address");
 		return QRT_EINVAL;
 	}
@@ -183,7 +176,7 @@ static enum qrt_err connect_to(struct qrt_runtime *rt, const char *address, uint
 			       int *ret_fd)
 {
 	struct qrt_lab *lab = qrt__lab_of(rt);
-	if (!is_address(address)) {
+	if (!qrt__is_address(address)) {
 		return QRT_EINVAL;
 	}
 	struct qrt__lab_conn *conn = qrt__lab_conn_new(lab, decide);

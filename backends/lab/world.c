@@ -7,8 +7,6 @@
  */
 #include "backends/lab/lab.h"
 
-enum { RUNTIMES_MAX = 16 };
-
 static bool due(struct qrt_lab *lab, struct qrt_runtime *rt)
 {
 	return qrt__timers_next(&rt->timers) <= lab->now_ns;
@@ -41,11 +39,11 @@ static void insert(struct qrt__member **can, uint32_t n, struct qrt__member *mem
 
 static struct qrt__member *next_member(struct qrt_lab *lab)
 {
-	struct qrt__member *can[RUNTIMES_MAX];
+	struct qrt__member *can[QRT__LAB_RUNTIMES_MAX];
 	uint32_t n = 0;
 	QRT__LIST_EACH(node, &lab->runtimes) {
 		struct qrt__member *member = QRT__CONTAINER(node, struct qrt__member, in_lab);
-		if (n < RUNTIMES_MAX && can_go_on(lab, member)) {
+		if (n < QRT__LAB_RUNTIMES_MAX && can_go_on(lab, member)) {
 			insert(can, n++, member);
 		}
 	}

@@ -35,14 +35,10 @@ static void note_made(void *arg, const char *quote_id)
 {
 	struct qy_cli_trial *trial = arg;
 
-	if (qrt_lab_crashed(trial->lab)) {
-		return; /* the disk that counts no longer hears of it */
+	/* After a crash the disk that counts no longer hears of it. */
+	if (!qrt_lab_crashed(trial->lab) && trial->n_made < QY_CLI_TRIAL_QUOTES_MAX) {
+		snprintf(trial->made[trial->n_made++], QY_CLI_TRIAL_ID_SIZE, "%s", quote_id);
 	}
-	if (trial->n_made == QY_CLI_TRIAL_QUOTES_MAX) {
-		trial->untold = true;
-		return;
-	}
-	snprintf(trial->made[trial->n_made++], QY_CLI_TRIAL_ID_SIZE, "%s", quote_id);
 }
 
 /* --- looking at the database ------------------------------------------------------------------ */
@@ -134,7 +130,6 @@ static enum qrt_err run(struct qrt_lab *lab, void *arg)
 
 	trial->lab = lab;
 	trial->n_made = 0;
-	trial->untold = false;
 	cast.lab = lab;
 	err = qy_cli_play_in(&cli, trial->scenario, &cast, &hooks, &result);
 	if (err) {

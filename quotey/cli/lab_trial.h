@@ -20,9 +20,9 @@ struct qy_cli_trial {
 
 	/* Of the run that is under way. */
 	struct qrt_lab *lab;
-	char (*made)[QY_CLI_TRIAL_ID_SIZE]; /* quotes that an answer said were made */
+	char (*made)[QY_CLI_TRIAL_ID_SIZE]; /* quotes that an answer said were made, the first so
+					       many */
 	size_t n_made;
-	bool untold; /* more of them than can be kept */
 };
 
 /* Errors: ENOMEM. */

@@ -867,6 +867,8 @@ enum qrt_err qrt__call(struct qrt_cx *cx, const struct qrt__call_options *opts, 
 
 /* @say(@arg) comes after the text of a failed assertion on this thread; NULL: no more. */
 void qrt__last_words(void (*say)(void *arg), void *arg);
+/* Whether @text is a numeric address, of IPv4 or IPv6. */
+bool qrt__is_address(const char *text);
 /* The one conversion of errno values. */
 enum qrt_err qrt__err_from_errno(int error);
 

@@ -203,10 +203,15 @@ static void caller_abort(struct qrt__wait *wait, enum qrt_err why)
 	qrt__unpark(wait, why);
 }
 
-static bool is_numeric(const char *host, struct qrt_address *ret)
+bool qrt__is_address(const char *text)
 {
 	struct in6_addr any;
-	if (inet_pton(AF_INET, host, &any) != 1 && inet_pton(AF_INET6, host, &any) != 1) {
+	return inet_pton(AF_INET, text, &any) == 1 || inet_pton(AF_INET6, text, &any) == 1;
+}
+
+static bool is_numeric(const char *host, struct qrt_address *ret)
+{
+	if (!qrt__is_address(host)) {
 		return false;
 	}
 	snprintf(ret->text, sizeof(ret->text), "%s", host);

@@ -33,11 +33,14 @@ static void mix(struct qrt_runtime *rt, unsigned what, uint64_t a, uint64_t b)
 void qrt__trace_step(struct qrt_runtime *rt, unsigned what, uint64_t a, uint64_t b,
 		     const char *name, const char *site)
 {
-	const struct qrt__step step = {
-	    .at_ns = qrt__now(rt), .a = a, .b = b, .name = name, .site = site, .what = what};
 	if ((rt->tracing & QRT__TRACING_HASH) && what < QRT__TRACE_UNHASHED) {
 		mix(rt, what, a, b);
 	}
+	if (!(rt->tracing & (QRT__TRACING_RING | QRT__TRACING_OBSERVER))) {
+		return;
+	}
+	const struct qrt__step step = {
+	    .at_ns = qrt__now(rt), .a = a, .b = b, .name = name, .site = site, .what = what};
 	if (rt->tracing & QRT__TRACING_RING) {
 		struct qrt_trace *trace = rt->trace;
 		trace->step[trace->n++ % trace->size] = step;

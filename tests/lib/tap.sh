@@ -35,6 +35,7 @@ run() {
 # Whether the backend is in the build.
 has_backend() {
 	local places
-	read -r _ places < <("$QUOTEY" runtime promises)
+	places=$("$QUOTEY" runtime promises)
+	places=${places%%$'\n'*}
 	[[ " ${places,,} " =~ \ $1\  ]]
 }

@@ -11,11 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "backends/backend.h"
+#include "tests/lib/labs.h"
 
 enum { CLIENTS = 100, ECHO_BYTES = 300, SEEDS = 20, PIPE_BYTES = 64 * 1024 };
 
@@ -58,22 +57,6 @@ static void run_everywhere(qrt_task_fn *fn)
 			}
 		}
 	}
-}
-
-/* In a task: what must hold. A task stack is no place for cmocka's longjmp. */
-#define CHECK(cond)                                                                                \
-	do {                                                                                       \
-		if (!(cond)) {                                                                     \
-			fprintf(stderr, "%s: %s\n", QRT_SITE, #cond);                              \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
-
-static int64_t now(struct qrt_cx *cx)
-{
-	int64_t ns = -1;
-	CHECK(!qrt_now(cx, &ns));
-	return ns;
 }
 
 static int64_t real_ns(void)
@@ -193,7 +176,7 @@ static enum qrt_err echo_main(struct qrt_cx *cx, void *arg)
 		CHECK(!qrt_spawn(region, ask, &client[i]));
 	}
 	enum qrt_err err = qrt_region_close(cx, &region, QRT_OK);
-	echo->end_ns = now(cx);
+	echo->end_ns = lab_now(cx);
 	return err;
 }
 
@@ -312,11 +295,11 @@ static enum qrt_err sleep_main(struct qrt_cx *cx, void *arg)
 {
 	(void)arg;
 	int64_t wall_before, wall_after;
-	CHECK(now(cx) == 0);
+	CHECK(lab_now(cx) == 0);
 	CHECK(!qrt_wall_ms(cx, &wall_before));
 	CHECK(wall_before == INT64_C(1767225600000));
 	CHECK(!qrt_sleep(cx, HOUR));
-	CHECK(now(cx) == HOUR);
+	CHECK(lab_now(cx) == HOUR);
 	CHECK(!qrt_wall_ms(cx, &wall_after));
 	CHECK(wall_after - wall_before == HOUR / QRT_MS);
 	return QRT_OK;
@@ -342,7 +325,7 @@ static enum qrt_err deadline_main(struct qrt_cx *cx, void *arg)
 	const struct qrt_region_options opts = {.budget.deadline_ns = 7 * QRT_SEC + 1};
 	CHECK(!qrt_region_open_with(cx, &opts, &region));
 	CHECK(qrt_read(qrt_region_cx(region), a, buf, sizeof(buf), &n) == QRT_ETIMEDOUT);
-	CHECK(now(cx) == 7 * QRT_SEC + 1);
+	CHECK(lab_now(cx) == 7 * QRT_SEC + 1);
 	CHECK(!qrt_region_close(cx, &region, QRT_OK));
 	/* The stream is none the worse for it. */
 	CHECK(!qrt_write(cx, b, "late", 4));
@@ -368,8 +351,8 @@ static enum qrt_err refused_main(struct qrt_cx *cx, void *arg)
 	CHECK(qrt_connect(cx, "127.0.0.1", 81, &stream) == QRT_ECONNREFUSED);
 	CHECK(!stream);
 	CHECK(strstr(qrt_detail(cx), "127.0.0.1:81"));
-	CHECK(now(cx) >= 10 * 1000);
-	CHECK(now(cx) <= 500 * 1000);
+	CHECK(lab_now(cx) >= 10 * 1000);
+	CHECK(lab_now(cx) <= 500 * 1000);
 	CHECK(qrt_connect(cx, "localhost", 81, &stream) == QRT_EINVAL);
 	return QRT_OK;
 }
@@ -598,7 +581,7 @@ static enum qrt_err backlog_main(struct qrt_cx *cx, void *arg)
 		CHECK(!take_one(cx, listener));
 	}
 	CHECK(!qrt_region_close(cx, &region, QRT_OK));
-	CHECK(now(cx) >= QRT_SEC); /* those beyond the queue had to try again */
+	CHECK(lab_now(cx) >= QRT_SEC); /* those beyond the queue had to try again */
 	qrt_listener_close(cx, &listener);
 	return QRT_OK;
 }
@@ -710,8 +693,8 @@ static enum qrt_err lane_main(struct qrt_cx *cx, void *arg)
 	CHECK(letters->n == 0);
 	CHECK(!qrt_region_close(cx, &region, QRT_OK));
 	CHECK(letters->n == 26);
-	CHECK(now(cx) > 0);
-	CHECK(now(cx) <= 2 * QRT_MS);
+	CHECK(lab_now(cx) > 0);
+	CHECK(lab_now(cx) <= 2 * QRT_MS);
 	qrt_lane_close(cx, &lane);
 	return QRT_OK;
 }
@@ -738,7 +721,7 @@ static enum qrt_err one_job_main(struct qrt_cx *cx, void *arg)
 	CHECK(!qrt_lane_open(cx, "work", 1, 1, &job.lane));
 	CHECK(!job_task(cx, &job));
 	qrt_lane_close(cx, &job.lane);
-	*ret_end_ns = now(cx);
+	*ret_end_ns = lab_now(cx);
 	return QRT_OK;
 }
 
@@ -849,7 +832,7 @@ static enum qrt_err signal_main(struct qrt_cx *cx, void *arg)
 	CHECK(!qrt_spawn(region, raise_two, NULL));
 	CHECK(!qrt_signal_wait(cx, first, &signo));
 	CHECK(signo == SIGTERM);
-	CHECK(now(cx) == QRT_SEC);
+	CHECK(lab_now(cx) == QRT_SEC);
 	CHECK(!qrt_signal_wait(cx, first, &signo));
 	CHECK(signo == SIGHUP);
 	CHECK(!qrt_signal_wait(cx, second, &signo));
@@ -961,33 +944,22 @@ static enum qrt_err leak_main(struct qrt_cx *cx, void *arg)
 	return qrt_socket_listen(cx, "127.0.0.1", 0, &fd, &port);
 }
 
+struct doomed {
+	const char *backend;
+	qrt_task_fn *fn;
+};
+
+static void run_doomed(void *arg)
+{
+	const struct doomed *doomed = arg;
+	run(doomed->backend, 7, doomed->fn, NULL);
+}
+
 /* Runs @fn in a child process, which must abort; what it said goes to @ret_text. */
 static void run_until_abort(const char *backend, qrt_task_fn *fn, char *ret_text, size_t n)
 {
-	int fds[2];
-	assert_int_equal(pipe(fds), 0);
-	fflush(NULL);
-	pid_t child = fork();
-	assert_true(child >= 0);
-	if (child == 0) {
-		dup2(fds[1], STDERR_FILENO);
-		close(fds[0]);
-		close(fds[1]);
-		run(backend, 7, fn, NULL);
-		_exit(0);
-	}
-	close(fds[1]);
-	size_t at = 0;
-	ssize_t got;
-	while (at < n - 1 && (got = read(fds[0], ret_text + at, n - 1 - at)) > 0) {
-		at += (size_t)got;
-	}
-	ret_text[at] = '\0';
-	close(fds[0]);
-	int status;
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_true(WIFSIGNALED(status));
-	assert_int_equal(WTERMSIG(status), SIGABRT);
+	struct doomed doomed = {backend, fn};
+	assert_true(dies(run_doomed, &doomed, ret_text, n));
 }
 
 static void a_deadlock_is_reported_with_every_waiting_task(void **state)
