@@ -38,7 +38,7 @@ static inline void qrt__clear(void *at, size_t n)
 /* Tells threads apart by its address, without a call. Holds nothing. */
 extern _Thread_local char qrt__thread_mark __attribute__((tls_model("initial-exec")));
 
-#define QRT__DETAIL_MAX 256
+#define QRT__DETAIL_MAX QRT_DETAIL
 #define QRT__RUNTIME_MAGIC 0x71724e01u
 #define QRT__TASK_MAGIC 0x71724e02u
 #define QRT__REGION_MAGIC 0x71724e03u
@@ -811,11 +811,16 @@ enum qrt_err qrt__socket_open(struct qrt_cx *cx, int fd, uint32_t magic, const c
 enum qrt_err qrt__socket_find(struct qrt_cx *cx, const void *handle, uint32_t magic,
 			      struct qrt__socket **ret_socket);
 /*
- * Parks until @io can be tried again. EBUSY: somebody waits for it already. After ECLOSED the
- * socket may be gone.
+ * Parks until @io can be tried again, or until @deadline_ns. EBUSY: somebody waits for it already.
+ * After ECLOSED the socket may be gone.
  */
-enum qrt_err qrt__socket_wait(struct qrt_cx *cx, struct qrt__socket *socket, enum qrt__io io,
-			      enum qrt__wait_kind kind);
+enum qrt_err qrt__socket_wait_until(struct qrt_cx *cx, struct qrt__socket *socket, enum qrt__io io,
+				    enum qrt__wait_kind kind, int64_t deadline_ns);
+static inline enum qrt_err qrt__socket_wait(struct qrt_cx *cx, struct qrt__socket *socket,
+					    enum qrt__io io, enum qrt__wait_kind kind)
+{
+	return qrt__socket_wait_until(cx, socket, io, kind, QRT_NO_DEADLINE);
+}
 /* A descriptor of what @stream is one of, for somebody else; the stream is still to be closed. */
 enum qrt_err qrt__stream_release(struct qrt_cx *cx, struct qrt_stream *stream, int *ret_fd);
 /* Who waits, or was woken and has not run yet, gets ECLOSED. Frees the socket, now or then. */

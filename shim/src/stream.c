@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "shim/src/internal.h"
+#include "shim/src/layer.h"
 
 enum { PEER_MAX = 64, SLICES_MAX = 8 };
 
@@ -74,6 +74,12 @@ enum qrt_err qrt__socket_open(struct qrt_cx *cx, int fd, uint32_t magic, const c
 	return QRT_OK;
 }
 
+static enum qrt_err foreign(struct qrt_cx *cx, const struct qrt__socket *socket, uint32_t magic)
+{
+	return qrt_fail(cx, QRT_EINVAL, "the %s is one of runtime %s", socket_name(magic),
+			socket->rt->name);
+}
+
 enum qrt_err qrt__socket_find(struct qrt_cx *cx, const void *handle, uint32_t magic,
 			      struct qrt__socket **ret_socket)
 {
@@ -85,12 +91,41 @@ enum qrt_err qrt__socket_find(struct qrt_cx *cx, const void *handle, uint32_t ma
 	if (!socket) {
 		return qrt_fail(cx, QRT_ESTALE, "the %s has been closed", socket_name(magic));
 	}
-	if (socket->rt != cx->task->rt) {
-		return qrt_fail(cx, QRT_EINVAL, "the %s is one of runtime %s", socket_name(magic),
-				socket->rt->name);
-	}
 	*ret_socket = socket;
+	return socket->rt == cx->task->rt ? QRT_OK : foreign(cx, socket, magic);
+}
+
+/* Of a handle that is no socket's: as qrt__socket_find. */
+static enum qrt_err layer_find(struct qrt_cx *cx, const struct qrt_stream *handle,
+			       struct qrt__layer **ret_layer)
+{
+	struct qrt__layer *layer = qrt__layer_of(handle);
+	if (!layer) {
+		return qrt_fail(cx, QRT_ESTALE, "the stream has been closed");
+	}
+	if (layer->rt != cx->task->rt) {
+		return qrt_fail(cx, QRT_EINVAL, "the stream is one of runtime %s", layer->rt->name);
+	}
+	*ret_layer = layer;
 	return QRT_OK;
+}
+
+/* What a stream is: the one or the other comes out, the other is NULL. */
+static inline enum qrt_err find_stream(struct qrt_cx *cx, const struct qrt_stream *handle,
+				       struct qrt__socket **ret_socket,
+				       struct qrt__layer **ret_layer)
+{
+	enum qrt_err err = qrt__is_running(cx);
+	if (err) {
+		return err;
+	}
+	struct qrt__socket *socket = qrt__handle_object(handle, QRT__STREAM_MAGIC);
+	*ret_socket = socket;
+	*ret_layer = NULL;
+	if (__builtin_expect(!socket, 0)) {
+		return layer_find(cx, handle, ret_layer);
+	}
+	return socket->rt == cx->task->rt ? QRT_OK : foreign(cx, socket, QRT__STREAM_MAGIC);
 }
 
 static void arm(struct qrt__socket *socket, unsigned io)
@@ -142,8 +177,8 @@ static void abort_writer(struct qrt__wait *wait, enum qrt_err why)
 	qrt__unpark(wait, why);
 }
 
-enum qrt_err qrt__socket_wait(struct qrt_cx *cx, struct qrt__socket *socket, enum qrt__io io,
-			      enum qrt__wait_kind kind)
+enum qrt_err qrt__socket_wait_until(struct qrt_cx *cx, struct qrt__socket *socket, enum qrt__io io,
+				    enum qrt__wait_kind kind, int64_t deadline_ns)
 {
 	struct qrt__wait **slot = io == QRT__IO_READ ? &socket->reader : &socket->writer;
 	if (*slot) {
@@ -160,7 +195,7 @@ enum qrt_err qrt__socket_wait(struct qrt_cx *cx, struct qrt__socket *socket, enu
 	*slot = &wait;
 	arm(socket, socket->armed | io);
 	socket->users++;
-	err = qrt__park(cx, &wait, QRT_NO_DEADLINE);
+	err = qrt__park(cx, &wait, deadline_ns);
 	socket->users--;
 	if (!socket->closed) {
 		return err;
@@ -193,6 +228,19 @@ static enum qrt_err enter(struct qrt_cx *cx, const void *handle, uint32_t magic,
 	enum qrt_err err = qrt_cx_require(cx, QRT_CAP_NET);
 	if (!err) {
 		err = qrt__socket_find(cx, handle, magic, ret_socket);
+	}
+	return err ? err : qrt_checkpoint(cx);
+}
+
+/*
+ * The same for a stream. No socket comes out when it is a layer: then that does.
+ */
+static enum qrt_err enter_stream(struct qrt_cx *cx, const struct qrt_stream *handle,
+				 struct qrt__socket **ret_socket, struct qrt__layer **ret_layer)
+{
+	enum qrt_err err = qrt_cx_require(cx, QRT_CAP_NET);
+	if (!err) {
+		err = find_stream(cx, handle, ret_socket, ret_layer);
 	}
 	return err ? err : qrt_checkpoint(cx);
 }
@@ -317,7 +365,8 @@ enum qrt_err qrt_stream_adopt_at(struct qrt_cx *cx, int fd, const char *site,
 enum qrt_err qrt_stream_give(struct qrt_cx *cx, struct qrt_stream *handle, struct qrt_region *to)
 {
 	struct qrt__socket *socket;
-	enum qrt_err err = qrt__socket_find(cx, handle, QRT__STREAM_MAGIC, &socket);
+	struct qrt__layer *layer;
+	enum qrt_err err = find_stream(cx, handle, &socket, &layer);
 	struct qrt__region *region = qrt__region_of(to);
 	if (!err && !region) {
 		err = qrt_fail(cx, QRT_ESTALE, "the region has been closed");
@@ -325,7 +374,7 @@ enum qrt_err qrt_stream_give(struct qrt_cx *cx, struct qrt_stream *handle, struc
 	if (!err) {
 		struct qrt_cx there = *cx;
 		there.region = region;
-		err = qrt_duty_give(&socket->duty, &there);
+		err = qrt_duty_give(socket ? &socket->duty : &layer->duty, &there);
 	}
 	return err;
 }
@@ -333,7 +382,12 @@ enum qrt_err qrt_stream_give(struct qrt_cx *cx, struct qrt_stream *handle, struc
 enum qrt_err qrt__stream_release(struct qrt_cx *cx, struct qrt_stream *stream, int *ret_fd)
 {
 	struct qrt__socket *socket;
-	enum qrt_err err = qrt__socket_find(cx, stream, QRT__STREAM_MAGIC, &socket);
+	struct qrt__layer *layer;
+	enum qrt_err err = find_stream(cx, stream, &socket, &layer);
+	if (!err && layer) {
+		err = qrt_fail(cx, QRT_ENOTSUP, "a %s has no descriptor of its own",
+			       layer->ops->name);
+	}
 	return err ? err : net_of(socket->rt)->dup(socket->rt, socket->fd, ret_fd);
 }
 
@@ -380,29 +434,43 @@ enum qrt_err qrt_connect_at(struct qrt_cx *cx, const char *address, uint16_t por
 	return QRT_OK;
 }
 
-enum qrt_err qrt_read(struct qrt_cx *cx, struct qrt_stream *stream, void *buf, size_t n,
-		      size_t *ret_n)
+/* Tries once. */
+static inline enum qrt_err socket_read(struct qrt__socket *socket, void *buf, size_t n,
+				       size_t *ret_n)
 {
-	struct qrt__socket *socket;
-	enum qrt_err err = enter(cx, stream, QRT__STREAM_MAGIC, &socket);
-	while (!err) {
-		size_t got;
-		err = socket->dry ? QRT_EAGAIN : net_of(socket->rt)->read(socket, buf, n, &got);
-		if (!err) {
-			/* A short read has emptied it: the next one waits before it tries. */
-			socket->dry = got < n;
-			*ret_n = got;
-			return QRT_OK;
-		}
-		if (err == QRT_EAGAIN) {
-			socket->dry = true;
-			err = qrt__socket_wait(cx, socket, QRT__IO_READ, QRT__WAIT_READ);
-		}
+	size_t got;
+	enum qrt_err err =
+	    socket->dry ? QRT_EAGAIN : net_of(socket->rt)->read(socket, buf, n, &got);
+	if (!err) {
+		/* A short read has emptied it: the next one waits before it tries. */
+		socket->dry = got < n;
+		*ret_n = got;
+	} else if (err == QRT_EAGAIN) {
+		socket->dry = true;
 	}
 	return err;
 }
 
-static size_t skip(struct iovec *iov, size_t n_iov, size_t done)
+enum qrt_err qrt_read(struct qrt_cx *cx, struct qrt_stream *stream, void *buf, size_t n,
+		      size_t *ret_n)
+{
+	struct qrt__socket *socket;
+	struct qrt__layer *layer;
+	enum qrt_err err = enter_stream(cx, stream, &socket, &layer);
+	if (!err && __builtin_expect(!socket, 0)) {
+		return qrt__layer_read(cx, layer, buf, n, ret_n);
+	}
+	while (!err) {
+		err = socket_read(socket, buf, n, ret_n);
+		if (err != QRT_EAGAIN) {
+			return err;
+		}
+		err = qrt__socket_wait(cx, socket, QRT__IO_READ, QRT__WAIT_READ);
+	}
+	return err;
+}
+
+size_t qrt__iov_skip(struct iovec *iov, size_t n_iov, size_t done)
 {
 	size_t first = 0;
 	while (first < n_iov && done >= iov[first].iov_len) {
@@ -427,9 +495,13 @@ enum qrt_err qrt_writev(struct qrt_cx *cx, struct qrt_stream *stream,
 		iov[i].iov_base = (void *)(uintptr_t)slices[i].data;
 		iov[i].iov_len = slices[i].len;
 	}
-	size_t at = skip(iov, n_slices, 0);
+	size_t at = qrt__iov_skip(iov, n_slices, 0);
 	struct qrt__socket *socket;
-	enum qrt_err err = enter(cx, stream, QRT__STREAM_MAGIC, &socket);
+	struct qrt__layer *layer;
+	enum qrt_err err = enter_stream(cx, stream, &socket, &layer);
+	if (!err && __builtin_expect(!socket, 0)) {
+		return qrt__layer_writev(cx, layer, iov + at, n_slices - at);
+	}
 	if (!err && socket->writer) {
 		err = qrt_fail(cx, QRT_EBUSY, "another task writes to this stream");
 	}
@@ -437,7 +509,7 @@ enum qrt_err qrt_writev(struct qrt_cx *cx, struct qrt_stream *stream,
 		size_t done;
 		err = net_of(socket->rt)->write(socket, iov + at, n_slices - at, &done);
 		if (!err) {
-			at += skip(iov + at, n_slices - at, done);
+			at += qrt__iov_skip(iov + at, n_slices - at, done);
 		} else if (err == QRT_EAGAIN) {
 			err = qrt__socket_wait(cx, socket, QRT__IO_WRITE, QRT__WAIT_WRITE);
 		}
@@ -454,22 +526,109 @@ enum qrt_err qrt_write(struct qrt_cx *cx, struct qrt_stream *stream, const void 
 enum qrt_err qrt_stream_shutdown(struct qrt_cx *cx, struct qrt_stream *stream)
 {
 	struct qrt__socket *socket;
+	struct qrt__layer *layer;
 	enum qrt_err err = qrt_cx_require(cx, QRT_CAP_NET);
 	if (!err) {
-		err = qrt__socket_find(cx, stream, QRT__STREAM_MAGIC, &socket);
+		err = find_stream(cx, stream, &socket, &layer);
 	}
-	return err ? err : net_of(socket->rt)->shutdown(socket);
+	if (err) {
+		return err;
+	}
+	return socket ? net_of(socket->rt)->shutdown(socket) : qrt__layer_shutdown(cx, layer);
+}
+
+void qrt__stream_drop(struct qrt_stream **stream)
+{
+	struct qrt__layer *layer = qrt__layer_of(*stream);
+	if (layer) {
+		qrt__layer_close(layer);
+	} else {
+		close_handle(*stream, QRT__STREAM_MAGIC);
+	}
+	*stream = NULL;
 }
 
 void qrt_stream_close(struct qrt_cx *cx, struct qrt_stream **stream)
 {
 	(void)cx;
-	close_handle(*stream, QRT__STREAM_MAGIC);
-	*stream = NULL;
+	qrt__stream_drop(stream);
 }
 
 const char *qrt_stream_peer(const struct qrt_stream *handle)
 {
+	const struct qrt__layer *layer = qrt__layer_of(handle);
+	if (layer) {
+		return qrt_stream_peer(layer->below);
+	}
 	const struct stream *stream = qrt__handle_object(handle, QRT__STREAM_MAGIC);
 	return stream ? stream->peer : "";
+}
+
+/* --- below a layer --------------------------------------------------------------------------- */
+
+/* The same handle would stand for whoever had it before. */
+static struct qrt_stream *renew(struct qrt__slot *slot)
+{
+	slot->generation += 2;
+	return qrt__handle(slot);
+}
+
+enum qrt_err qrt__stream_take(struct qrt_cx *cx, struct qrt_stream *stream,
+			      struct qrt_duty *ret_duty, struct qrt_stream **ret_stream)
+{
+	struct qrt__socket *socket;
+	struct qrt__layer *layer;
+	enum qrt_err err = find_stream(cx, stream, &socket, &layer);
+	if (err) {
+		return err;
+	}
+	if (socket ? socket->users > 0 : layer->users > 0 || layer->writing) {
+		return qrt_fail(cx, QRT_EBUSY, "another task uses this stream");
+	}
+	struct qrt_duty *duty = socket ? &socket->duty : &layer->duty;
+	*ret_duty = *duty;
+	*duty = (struct qrt_duty){0};
+	*ret_stream = renew(socket ? &socket->slot : &layer->slot);
+	return QRT_OK;
+}
+
+enum qrt_err qrt__stream_wait(struct qrt_cx *cx, struct qrt_stream *stream, enum qrt__io io,
+			      enum qrt__wait_kind kind, int64_t deadline_ns)
+{
+	struct qrt__layer *layer = qrt__layer_of(stream);
+	if (layer) {
+		return qrt__layer_wait(cx, layer, io, kind, deadline_ns);
+	}
+	struct qrt__socket *socket = qrt__handle_object(stream, QRT__STREAM_MAGIC);
+	QRT_ASSERT(socket);
+	return qrt__socket_wait_until(cx, socket, io, kind, deadline_ns);
+}
+
+enum qrt_err qrt__stream_try_read(struct qrt_stream *stream, void *buf, size_t n, size_t *ret_n)
+{
+	struct qrt__layer *layer = qrt__layer_of(stream);
+	if (layer) {
+		return layer->ops->read(layer, buf, n, ret_n);
+	}
+	struct qrt__socket *socket = qrt__handle_object(stream, QRT__STREAM_MAGIC);
+	QRT_ASSERT(socket);
+	return socket_read(socket, buf, n, ret_n);
+}
+
+enum qrt_err qrt__stream_try_write(struct qrt_stream *stream, const struct iovec *iov, size_t n_iov,
+				   size_t *ret_n)
+{
+	struct qrt__layer *layer = qrt__layer_of(stream);
+	if (layer) {
+		return layer->ops->write(layer, iov, n_iov, ret_n);
+	}
+	struct qrt__socket *socket = qrt__handle_object(stream, QRT__STREAM_MAGIC);
+	QRT_ASSERT(socket);
+	return net_of(socket->rt)->write(socket, iov, n_iov, ret_n);
+}
+
+enum qrt_err qrt__stream_try_flush(struct qrt_stream *stream)
+{
+	struct qrt__layer *layer = qrt__layer_of(stream);
+	return layer ? layer->ops->flush(layer) : QRT_OK;
 }

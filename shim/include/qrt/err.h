@@ -57,6 +57,9 @@ enum qrt_err {
 	    QRT__ERR_COUNT
 };
 
+/* Bytes of a detail, with its NUL: the room behind a ret_detail. */
+#define QRT_DETAIL 256
+
 /* "QRT_EIO"; "QRT_E?" for a value that is none. Never NULL, static. */
 QRT_API const char *qrt_err_name(enum qrt_err err);
 /* "input/output error". Never NULL, static. */

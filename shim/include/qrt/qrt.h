@@ -31,6 +31,7 @@
 #include <qrt/stream.h>
 #include <qrt/switchboard.h>
 #include <qrt/sync.h>
+#include <qrt/tls.h>
 #include <qrt/trace.h>
 #include <qrt/watch.h>
 #include <qrt/ws.h>

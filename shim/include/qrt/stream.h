@@ -8,6 +8,8 @@
  * opened: that region closes it if nobody else does, and names the site. Handles
  * are checked: one that was closed is ESTALE, one of another runtime EINVAL. In a
  * finalizer what can be done at once is done; what would have to wait says ENOSUSPEND.
+ *
+ * A stream is a socket, or a layer over another stream (qrt/tls.h): the same calls work on both.
  */
 #ifndef QRT_STREAM_H
 #define QRT_STREAM_H
@@ -90,7 +92,9 @@ QRT_API enum qrt_err qrt_writev(struct qrt_cx *cx, struct qrt_stream *stream,
 				const struct qrt_slice *slices, size_t n_slices) QRT_MUST_USE;
 QRT_API enum qrt_err qrt_write(struct qrt_cx *cx, struct qrt_stream *stream, const void *data,
 			       size_t n) QRT_MUST_USE;
-/* Ends our direction; the peer reads end of stream. Does not suspend. Errors: ESTALE, ECONNRESET.
+/*
+ * Ends our direction; the peer reads end of stream. Does not suspend, but on a stream over another
+ * one, which may have to wait for its last word (qrt/tls.h). Errors: ESTALE, ECONNRESET.
  */
 QRT_API enum qrt_err qrt_stream_shutdown(struct qrt_cx *cx, struct qrt_stream *stream) QRT_MUST_USE;
 /*
