@@ -29,6 +29,17 @@ struct qrt__watch;
 struct qrt__ws_impl;	  /* backends/ws_impl.h */
 struct qrt__process_impl; /* backends/process_impl.h */
 
+/*
+ * What SQLite's own interface to disks lacks, as a file control of a driver's disk: the open file
+ * has another name from now on, lasting. It is told in the struct.
+ */
+enum { QRT__DISK_RENAME = 0x71720001 };
+struct qrt__disk_rename {
+	const char *to;
+	bool replace;
+	enum qrt_err err; /* EEXIST: not @replace */
+};
+
 /* A name, looked up. */
 struct qrt__lookup {
 	struct qrt_address *address; /* room for n_max */
@@ -124,7 +135,10 @@ struct qrt__driver {
 	/* What is answered when somebody asks for @host now. NULL: the system's resolver is asked.
 	 */
 	void (*lookup)(struct qrt_runtime *rt, const char *host, struct qrt__lookup *ret_lookup);
-	/* What SQLite calls the disk its files are on; NULL, or NULL returned: the system's. */
+	/*
+	 * What SQLite calls the disk its files are on; NULL, or NULL returned: the system's. Its
+	 * files know QRT__DISK_RENAME.
+	 */
 	const char *(*disk)(struct qrt_runtime *rt);
 	/*
 	 * For runtimes that have no thread of their own, but are turned with another one: whether
@@ -170,7 +184,7 @@ const struct qrt__backend *qrt__backend_find(const char *name);
 extern const struct qrt__engine qrt__engine_detached;
 extern const struct qrt__engine qrt__engine_region;
 /* What each backend promises, key by key in the same order. */
-enum { QRT__PROMISES = 18 };
+enum { QRT__PROMISES = 21 };
 extern const struct qrt_promise qrt__promises_legacy[QRT__PROMISES];
 extern const struct qrt_promise qrt__promises_region[QRT__PROMISES];
 extern const struct qrt_promise qrt__promises_lab[QRT__PROMISES];

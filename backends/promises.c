@@ -42,6 +42,13 @@
 	X("protocol-fault-body", "the body of an answer to what is not proper HTTP",               \
 	  "libevent's own page, in part", "the application's", "the application's",                \
 	  "the application's")                                                                     \
+	X("db-group-commit", "writes that wait for the writer share a commit", "no: one each",     \
+	  "yes, each with its own verdict", "yes, each with its own verdict", "no: one each")      \
+	X("db-short-reads", "where a database read that is declared short runs", "on a lane",      \
+	  "on the loop, within a budget", "on the loop, within a budget", "on a lane")             \
+	X("db-interrupt", "what a cancel stops of a database job that runs",                       \
+	  "what comes after its statement", "the statement that runs", "the statement that runs",  \
+	  "what comes after its statement")                                                        \
 	X("websocket", "who makes the frames of WebSockets", "no", "no", "the lab's own wire",     \
 	  "the lab's own wire")                                                                    \
 	X("deterministic", "same seed, same execution", "no", "no", "yes", "yes")

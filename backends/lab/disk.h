@@ -163,6 +163,13 @@ QRT_MUST_USE enum qrt_err qrt__disk_sync(struct qrt__disk_file *file);
 QRT_MUST_USE enum qrt_err qrt__disk_size(struct qrt__disk_file *file, int64_t *ret_size);
 /* ENOENT. Handles that are open keep the file without its name. */
 QRT_MUST_USE enum qrt_err qrt__disk_delete(struct qrt__disk *disk, const char *path, bool sync_dir);
+/*
+ * The name of @file is @to from now on, lasting; who had that before keeps the content without it.
+ * A power loss meanwhile leaves the old name, the new one, or both. EEXIST: not @replace. Counts as
+ * a sync.
+ */
+QRT_MUST_USE enum qrt_err qrt__disk_rename(struct qrt__disk_file *file, const char *to,
+					   bool replace);
 /* @ret_n: its bytes; -1 when there is none. */
 QRT_MUST_USE enum qrt_err qrt__disk_access(struct qrt__disk *disk, const char *path,
 					   int64_t *ret_n);

@@ -352,6 +352,40 @@ enum qrt_err qrt__disk_delete(struct qrt__disk *disk, const char *path, bool syn
 	return err;
 }
 
+enum qrt_err qrt__disk_rename(struct qrt__disk_file *file, const char *to, bool replace)
+{
+	char plain[QRT__DISK_PATH_MAX + 1];
+	struct qrt__disk *disk = file->disk;
+	enum qrt_err err = qrt__disk_path(to, plain);
+	if (!err) {
+		err = qrt__disk_ask_file(file, QRT__DISK_SYNC);
+	}
+	if (!err && !replace && find_live(disk, plain)) {
+		err = QRT_EEXIST;
+	}
+	struct qrt__disk_change *change = err ? NULL : qrt__disk_change_new(NULL, 0);
+	struct qrt__disk_name *name = change ? qrt__disk_name_make(disk, plain) : NULL;
+	if (!err) {
+		err = name ? unlink_name(disk, file->path) : QRT_ENOMEM;
+	}
+	if (err) {
+		free(change);
+		if (name) {
+			qrt__disk_name_settle(name);
+		}
+		return err;
+	}
+	qrt__disk_name_see(disk, name, file->node);
+	change->kind = QRT__DISK_LINKED;
+	change->node = file->node;
+	change->name = name;
+	qrt__disk_unsynced(disk, change);
+	memcpy(file->path, plain, sizeof(plain));
+	qrt__disk_sync_node(disk, file->node);
+	qrt__disk_sync_dir(disk, plain);
+	return QRT_OK;
+}
+
 enum qrt_err qrt__disk_access(struct qrt__disk *disk, const char *path, int64_t *ret_n)
 {
 	char plain[QRT__DISK_PATH_MAX + 1];

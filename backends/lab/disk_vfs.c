@@ -16,6 +16,8 @@
 
 #include <sqlite3.h>
 
+#include "backends/backend.h"
+
 /* SQLite counts the milliseconds from noon of the first day of the Julian period. */
 #define JULIAN_MS_OF_1970 INT64_C(210866760000000)
 
@@ -165,8 +167,12 @@ static int file_reserved(sqlite3_file *file, int *ret_reserved)
 
 static int file_control(sqlite3_file *file, int op, void *arg)
 {
-	(void)file, (void)op, (void)arg;
-	return SQLITE_NOTFOUND;
+	if (op != QRT__DISK_RENAME) {
+		return SQLITE_NOTFOUND;
+	}
+	struct qrt__disk_rename *rename = arg;
+	rename->err = qrt__disk_rename(file_of(file)->file, rename->to, rename->replace);
+	return SQLITE_OK;
 }
 
 static int file_sector(sqlite3_file *file)

@@ -25,6 +25,7 @@ static bool is_out_of_reach(enum qrt_err err)
 	case QRT_EACCES:
 	case QRT_EBUSY:
 	case QRT_EIO:
+	case QRT_ENOSPC:
 	case QRT_EMFILE:
 	case QRT_ENOENT:
 	case QRT_ENOMEM:

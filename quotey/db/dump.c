@@ -44,7 +44,7 @@ static void append_row(struct qy_buffer *buffer, const char *table, const struct
 static enum qrt_err dump_table(struct qrt_db_conn *conn, const char *table,
 			       struct qy_buffer *buffer)
 {
-	QY_AUTO_STMT rows = NULL;
+	QRT_AUTO_STMT rows = NULL;
 	char sql[256];
 	bool row = false;
 	enum qrt_err err;
@@ -61,7 +61,7 @@ static enum qrt_err dump_table(struct qrt_db_conn *conn, const char *table,
 static enum qrt_err run_dump(struct qrt_db_conn *conn, void *arg)
 {
 	struct qy_buffer *buffer = arg;
-	QY_AUTO_STMT tables = NULL;
+	QRT_AUTO_STMT tables = NULL;
 	bool row = false;
 	enum qrt_err err;
 

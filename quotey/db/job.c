@@ -39,6 +39,7 @@ static void mark(enum qrt_err err)
 		QRT_SOMETIMES("nobody knows whether a write was committed");
 		return;
 	case QRT_EIO:
+	case QRT_ENOSPC:
 		QRT_SOMETIMES("the disk has failed a write");
 		return;
 	case QRT_EBUSY:

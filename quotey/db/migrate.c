@@ -78,7 +78,7 @@ static enum qrt_err check_row(struct qrt_db_conn *conn, const struct qy_migratio
 static enum qrt_err read_history(struct qrt_db_conn *conn, void *arg)
 {
 	struct migrate_job *job = arg;
-	QY_AUTO_STMT rows = NULL;
+	QRT_AUTO_STMT rows = NULL;
 	bool exists = false;
 	bool row = false;
 	enum qrt_err err;

@@ -15,7 +15,7 @@ static enum qrt_err run_assigned(struct qrt_db_conn *conn, void *arg)
 {
 	struct assigned_job *job = arg;
 	struct qy_assigned *assigned = &job->assigned;
-	QY_AUTO_STMT row = NULL;
+	QRT_AUTO_STMT row = NULL;
 	enum qrt_err err;
 
 	memset(assigned, 0, sizeof(*assigned));

@@ -71,7 +71,7 @@ static enum qrt_err run_list(struct qrt_db_conn *conn, void *arg)
 	struct list_job *job = arg;
 	const struct qy_quote_filter *filter = job->filter;
 	struct qy_arg status = QY_T(filter->has_status ? qy_status_name(filter->status) : NULL);
-	QY_AUTO_STMT rows = NULL;
+	QRT_AUTO_STMT rows = NULL;
 	int64_t total = 0;
 	bool row = false;
 	enum qrt_err err;
@@ -162,7 +162,7 @@ enum qrt_err qy_store_product_get(struct qrt_cx *cx, struct qy_store *store, con
 static enum qrt_err run_ping(struct qrt_db_conn *conn, void *arg)
 {
 	struct qy_counts *counts = arg;
-	QY_AUTO_STMT stmt = NULL;
+	QRT_AUTO_STMT stmt = NULL;
 	bool row = false;
 	enum qrt_err err = qy_sql_open(conn,
 				       "SELECT (SELECT coalesce(max(version), 0)"

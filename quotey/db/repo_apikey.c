@@ -48,7 +48,7 @@ enum qrt_err qy_repo_apikey_insert(struct qrt_db_conn *conn, const struct qy_api
 
 static enum qrt_err load_scopes(struct qrt_db_conn *conn, struct qy_apikey *key)
 {
-	QY_AUTO_STMT rows = NULL;
+	QRT_AUTO_STMT rows = NULL;
 	bool row = false;
 	enum qrt_err err = qy_sql_open(conn,
 				       "SELECT s.value FROM api_key AS k,"
@@ -71,7 +71,7 @@ static enum qrt_err load_scopes(struct qrt_db_conn *conn, struct qy_apikey *key)
 enum qrt_err qy_repo_apikey_load(struct qrt_db_conn *conn, const char *id,
 				 struct qy_apikey *ret_key)
 {
-	QY_AUTO_STMT stmt = NULL;
+	QRT_AUTO_STMT stmt = NULL;
 	struct qy_apikey key;
 	bool row = false;
 	enum qrt_err err;

@@ -50,7 +50,7 @@ static void read_entry(const struct qrt_db_stmt *row, struct qy_journal_entry *e
 enum qrt_err qy_repo_journal_load(struct qrt_db_conn *conn, unsigned limit,
 				  struct qy_journal *ret_journal)
 {
-	QY_AUTO_STMT rows = NULL;
+	QRT_AUTO_STMT rows = NULL;
 	struct qy_journal journal = {.items = calloc(limit, sizeof(*journal.items))};
 	bool row = false;
 	enum qrt_err err;

@@ -41,7 +41,7 @@ static enum qrt_err insert_line(struct qrt_db_conn *conn, struct qrt_db_stmt *st
 
 enum qrt_err qy_repo_lines_insert(struct qrt_db_conn *conn, const struct qy_quote *quote)
 {
-	QY_AUTO_STMT stmt = NULL;
+	QRT_AUTO_STMT stmt = NULL;
 	enum qrt_err err;
 
 	err = qrt_db_prepare(conn,
@@ -59,7 +59,7 @@ enum qrt_err qy_repo_lines_insert(struct qrt_db_conn *conn, const struct qy_quot
 static enum qrt_err load_attributes(struct qrt_db_conn *conn, const char *json,
 				    struct attributes *ret)
 {
-	QY_AUTO_STMT rows = NULL;
+	QRT_AUTO_STMT rows = NULL;
 	bool row = false;
 	enum qrt_err err;
 
@@ -112,7 +112,7 @@ static enum qrt_err load_line(struct qrt_db_conn *conn, const struct qrt_db_stmt
 static enum qrt_err load_rows(struct qrt_db_conn *conn, struct attributes *attributes,
 			      struct qy_quote *quote)
 {
-	QY_AUTO_STMT rows = NULL;
+	QRT_AUTO_STMT rows = NULL;
 	bool row = false;
 	enum qrt_err err;
 

@@ -142,7 +142,7 @@ static const struct part parts[] = {
 static enum qrt_err load_part(struct qrt_db_conn *conn, const struct part *part,
 			      const char *product_id, struct qy_catalog *catalog)
 {
-	QY_AUTO_STMT rows = NULL;
+	QRT_AUTO_STMT rows = NULL;
 	bool row = false;
 	enum qrt_err err = qy_sql_open(conn, part->sql, QY_ARGS(QY_T(product_id)), &rows);
 

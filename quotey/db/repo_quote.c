@@ -42,7 +42,7 @@ static void bind_scalars(struct qrt_db_stmt *stmt, const struct qy_quote *quote)
 
 enum qrt_err qy_repo_quote_insert(struct qrt_db_conn *conn, const struct qy_quote *quote)
 {
-	QY_AUTO_STMT stmt = NULL;
+	QRT_AUTO_STMT stmt = NULL;
 	enum qrt_err err = qrt_db_prepare(conn, insert_sql, &stmt);
 
 	if (err) {
@@ -98,7 +98,7 @@ static enum qy_code read_scalars(const struct qrt_db_stmt *row, struct qy_quote 
 
 static enum qrt_err load_header(struct qrt_db_conn *conn, const char *id, struct qy_quote *quote)
 {
-	QY_AUTO_STMT stmt = NULL;
+	QRT_AUTO_STMT stmt = NULL;
 	bool row = false;
 	enum qy_code code;
 	enum qrt_err err = qy_sql_open(conn, select_sql, QY_ARGS(QY_T(id)), &stmt);
@@ -140,7 +140,7 @@ enum qrt_err qy_repo_quote_load(struct qrt_db_conn *conn, const char *id,
 
 enum qrt_err qy_repo_quote_update_priced(struct qrt_db_conn *conn, const struct qy_quote *quote)
 {
-	QY_AUTO_STMT stmt = NULL;
+	QRT_AUTO_STMT stmt = NULL;
 	enum qrt_err err = qy_sql_run(conn,
 				      "UPDATE quote SET status = ?1, version = ?2,"
 				      " state_version = ?3, updated_at = ?4 WHERE id = ?5",

@@ -33,7 +33,7 @@ static void append_normalised(struct qy_buffer *buffer, const char *text)
 static enum qrt_err read_schema(struct qrt_db_conn *conn, void *arg)
 {
 	struct qy_buffer *buffer = arg;
-	QY_AUTO_STMT rows = NULL;
+	QRT_AUTO_STMT rows = NULL;
 	bool row = false;
 	enum qrt_err err;
 

@@ -21,7 +21,7 @@ enum qrt_err qy_sql_open(struct qrt_db_conn *conn, const char *sql, const struct
 enum qrt_err qy_sql_run(struct qrt_db_conn *conn, const char *sql, const struct qy_arg *args,
 			size_t count)
 {
-	QY_AUTO_STMT stmt = NULL;
+	QRT_AUTO_STMT stmt = NULL;
 	enum qrt_err err = qy_sql_open(conn, sql, args, count, &stmt);
 
 	return err ? err : qrt_db_run(stmt);
@@ -30,7 +30,7 @@ enum qrt_err qy_sql_run(struct qrt_db_conn *conn, const char *sql, const struct 
 enum qrt_err qy_sql_number(struct qrt_db_conn *conn, const char *sql, const struct qy_arg *args,
 			   size_t count, int64_t *ret_number)
 {
-	QY_AUTO_STMT stmt = NULL;
+	QRT_AUTO_STMT stmt = NULL;
 	bool row = false;
 	enum qrt_err err = qy_sql_open(conn, sql, args, count, &stmt);
 
@@ -49,7 +49,7 @@ enum qrt_err qy_sql_number(struct qrt_db_conn *conn, const char *sql, const stru
 enum qrt_err qy_sql_word(struct qrt_db_conn *conn, const char *sql, const struct qy_arg *arg,
 			 size_t size, char *ret_text)
 {
-	QY_AUTO_STMT stmt = NULL;
+	QRT_AUTO_STMT stmt = NULL;
 	bool row = false;
 	enum qrt_err err = qy_sql_open(conn, sql, arg, arg ? 1 : 0, &stmt);
 
@@ -68,7 +68,7 @@ enum qrt_err qy_sql_word(struct qrt_db_conn *conn, const char *sql, const struct
 enum qrt_err qy_sql_exists(struct qrt_db_conn *conn, const char *sql, const struct qy_arg *args,
 			   size_t count, bool *ret_exists)
 {
-	QY_AUTO_STMT stmt = NULL;
+	QRT_AUTO_STMT stmt = NULL;
 	bool row = false;
 	enum qrt_err err = qy_sql_open(conn, sql, args, count, &stmt);
 

@@ -25,8 +25,6 @@ struct qy_arg {
 	    sizeof((const struct qy_arg[]){__VA_ARGS__}) / sizeof(struct qy_arg)
 #define QY_NO_ARGS NULL, 0
 
-#define QY_AUTO_STMT __attribute__((cleanup(qrt_db_finish))) struct qrt_db_stmt *
-
 /* Prepares and binds. The caller finishes *ret_stmt. */
 enum qrt_err qy_sql_open(struct qrt_db_conn *conn, const char *sql, const struct qy_arg *args,
 			 size_t count, struct qrt_db_stmt **ret_stmt) QRT_MUST_USE;

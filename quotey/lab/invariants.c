@@ -84,7 +84,7 @@ static void report(struct check_job *job, const char *promise, const char *who)
 static enum qrt_err check_promise(struct qrt_db_conn *conn, struct check_job *job,
 				  const char *promise, const char *sql)
 {
-	QY_AUTO_STMT rows = NULL;
+	QRT_AUTO_STMT rows = NULL;
 	bool row = false;
 	enum qrt_err err = qy_sql_open(conn, sql, QY_NO_ARGS, &rows);
 
@@ -133,7 +133,7 @@ static enum qrt_err check_figures(struct qrt_db_conn *conn, struct check_job *jo
 static enum qrt_err run_check(struct qrt_db_conn *conn, void *arg)
 {
 	struct check_job *job = arg;
-	QY_AUTO_STMT rows = NULL;
+	QRT_AUTO_STMT rows = NULL;
 	bool row = false;
 	enum qrt_err err = QRT_OK;
 

@@ -49,8 +49,8 @@ static enum qrt_err start_again(struct qrt_cx *cx, struct qy_stage *stage, const
 /* Whether another try may go better: nothing is damaged, and nobody wants it to end. */
 static bool may_pass(enum qrt_err err)
 {
-	return err == QRT_EIO || err == QRT_EBUSY || err == QRT_ENOENT || err == QRT_EACCES ||
-	       err == QRT_EMFILE || err == QRT_EADDRINUSE;
+	return err == QRT_EIO || err == QRT_ENOSPC || err == QRT_EBUSY || err == QRT_ENOENT ||
+	       err == QRT_EACCES || err == QRT_EMFILE || err == QRT_EADDRINUSE;
 }
 
 /* The disk may still be a bad one; who keeps services running tries more than once. */

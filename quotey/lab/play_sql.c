@@ -22,7 +22,7 @@ struct query_job {
 static enum qrt_err run_query(struct qrt_db_conn *conn, void *arg)
 {
 	struct query_job *job = arg;
-	QY_AUTO_STMT rows = NULL;
+	QRT_AUTO_STMT rows = NULL;
 	bool row = false;
 	enum qrt_err err = qy_sql_open(conn, job->sql, QY_NO_ARGS, &rows);
 

@@ -81,6 +81,7 @@ static void error_of_err(struct qy_error *error, enum qrt_err err)
 	case QRT_ENOMEM:
 	case QRT_EMFILE:
 	case QRT_EIO:
+	case QRT_ENOSPC:
 		qy_error_set(error, 503, err == QRT_EBUSY ? "DB_BUSY" : "DB_UNAVAILABLE",
 			     "The database does not answer now.");
 		return;

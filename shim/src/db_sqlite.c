@@ -1,36 +1,24 @@
 /*
- * The SQLite engine, and the only file that includes sqlite3.h. Turns every
- * SQLite code into enum qrt_err in one function; never decides when to begin,
- * commit, give up or reuse (db_conn.c does), and keeps no global state.
+ * The SQLite engine: connections and transactions. Turns every SQLite code
+ * into enum qrt_err in one function; never decides when to begin, commit,
+ * give up or reuse (db_conn.c does), and keeps no global state.
  *
  * How a cancel gets in: sqlite3_interrupt breaks the running statement but is
  * lost when none runs, so a progress handler asks the sticky flag as well.
  */
-#include "shim/src/db_conn.h"
-
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <sqlite3.h>
+#include "shim/src/db_sqlite.h"
 
 #define CHECK_EVERY_OPS 1000 /* measured: costs 0.01 % of the instructions */
 /* What so many take where time is simulated: as on a slow machine. */
 #define CHECK_EVERY_NS (100 * INT64_C(1000))
+#define PART "qrt_part"	    /* the savepoint that is ours */
 #define BUSY_STEP_MAX_MS 20 /* how late a wait for a lock hears of a cancel */
-
-struct sqlite_conn {
-	sqlite3 *db;
-	struct qrt_db_conn *conn;
-	int busy_ms;
-	int64_t busy_since_ns;
-	bool own;	     /* one of our statements: may begin and end transactions */
-	bool reading;	     /* the transaction is a read */
-	bool simulated_disk; /* whose locks no time of ours frees */
-	sqlite3_stmt *begin_read, *begin_write, *commit, *rollback;
-};
 
 /* The one conversion of SQLite's codes. @sys: the errno that goes with a CANTOPEN. */
 static enum qrt_err err_from_sqlite(int code, int sys)
@@ -63,8 +51,9 @@ static enum qrt_err err_from_sqlite(int code, int sys)
 	case SQLITE_READONLY:
 		return QRT_EACCES;
 	case SQLITE_IOERR:
-	case SQLITE_FULL:
 		return QRT_EIO;
+	case SQLITE_FULL:
+		return QRT_ENOSPC;
 	case SQLITE_TOOBIG:
 		return QRT_ELIMIT;
 	case SQLITE_RANGE:
@@ -78,14 +67,13 @@ static enum qrt_err err_from_sqlite(int code, int sys)
 	}
 }
 
-/* Converts @code of a failed call, with SQLite's text as the detail. */
-static enum qrt_err failed(struct sqlite_conn *self, int code)
+enum qrt_err qrt__sqlite_failed_on(struct qrt__sqlite *self, sqlite3 *db, int code)
 {
-	int sys = self->db ? sqlite3_system_errno(self->db) : 0;
-	const char *text = self->db ? sqlite3_errmsg(self->db) : sqlite3_errstr(code);
+	int sys = db ? sqlite3_system_errno(db) : 0;
+	const char *text = db ? sqlite3_errmsg(db) : sqlite3_errstr(code);
 	int primary = code & 0xff;
 	if (primary == SQLITE_INTERRUPT || primary == SQLITE_BUSY) {
-		enum qrt_err stopped = qrt__db_conn_check(self->conn);
+		enum qrt_err stopped = qrt__db_conn_inside(self->conn, 0);
 		if (stopped) {
 			return stopped;
 		}
@@ -108,27 +96,32 @@ static enum qrt_err failed(struct sqlite_conn *self, int code)
 	return qrt_db_fail(self->conn, err, "%s", text);
 }
 
-static int on_progress(void *arg)
+enum qrt_err qrt__sqlite_failed(struct qrt__sqlite *self, int code)
 {
-	const struct sqlite_conn *self = arg;
-	qrt__db_conn_worked(self->conn, CHECK_EVERY_NS);
-	return qrt__db_conn_check(self->conn) ? 1 : 0;
+	return qrt__sqlite_failed_on(self, self->db, code);
 }
 
-static bool wait_a_little(struct sqlite_conn *self, int round)
+static int on_progress(void *arg)
+{
+	const struct qrt__sqlite *self = arg;
+	qrt__db_conn_worked(self->conn, CHECK_EVERY_NS);
+	return qrt__db_conn_inside(self->conn, CHECK_EVERY_OPS) ? 1 : 0;
+}
+
+static bool wait_a_little(struct qrt__sqlite *self, int round)
 {
 	int64_t now = qrt__db_clock_ns(self->conn);
 	if (round == 0) {
 		self->busy_since_ns = now;
 	}
 	int64_t left_ms = self->busy_ms - (now - self->busy_since_ns) / QRT_MS;
-	if (left_ms <= 0 || qrt__db_conn_check(self->conn)) {
+	if (left_ms <= 0 || qrt__db_conn_inside(self->conn, 0)) {
 		return false;
 	}
 	int step = round < BUSY_STEP_MAX_MS ? round + 1 : BUSY_STEP_MAX_MS;
 	step = left_ms < step ? (int)left_ms : step;
 	qrt__db_conn_worked(self->conn, step * QRT_MS);
-	if (!self->simulated_disk) {
+	if (!self->disk) { /* no time of ours frees the locks of a simulated one */
 		sqlite3_sleep(step);
 	}
 	return true;
@@ -143,12 +136,14 @@ static int on_busy(void *arg, int round)
 static int authorize(void *arg, int action, const char *a, const char *b, const char *c,
 		     const char *d)
 {
-	const struct sqlite_conn *self = arg;
-	(void)a, (void)b, (void)c, (void)d;
-	return action == SQLITE_TRANSACTION && !self->own ? SQLITE_DENY : SQLITE_OK;
+	const struct qrt__sqlite *self = arg;
+	(void)a, (void)c, (void)d;
+	bool ours = action == SQLITE_TRANSACTION ||
+		    (action == SQLITE_SAVEPOINT && b && sqlite3_stricmp(b, PART) == 0);
+	return ours && !self->own ? SQLITE_DENY : SQLITE_OK;
 }
 
-static int run_own(struct sqlite_conn *self, sqlite3_stmt *stmt)
+static int run_own(struct qrt__sqlite *self, sqlite3_stmt *stmt)
 {
 	self->own = true; /* also for a preparing anew after a change of the schema */
 	int code = sqlite3_step(stmt);
@@ -157,29 +152,34 @@ static int run_own(struct sqlite_conn *self, sqlite3_stmt *stmt)
 	return code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
-static enum qrt_err may_step(struct sqlite_conn *self, sqlite3_stmt *stmt)
-{
-	if (self->reading && !sqlite3_stmt_readonly(stmt)) {
-		return qrt_db_fail(self->conn, QRT_ESTATE, "a read cannot write");
-	}
-	return QRT_OK;
-}
-
 /* --- open and close ------------------------------------------------------------------------- */
 
 static void sqlite_close(void *native)
 {
-	struct sqlite_conn *self = native;
+	struct qrt__sqlite *self = native;
 	sqlite3_finalize(self->begin_read);
 	sqlite3_finalize(self->begin_write);
 	sqlite3_finalize(self->commit);
 	sqlite3_finalize(self->rollback);
+	sqlite3_finalize(self->part_begin);
+	sqlite3_finalize(self->part_keep);
+	sqlite3_finalize(self->part_undo);
 	int code = sqlite3_close(self->db);
 	QRT_ASSERT(code == SQLITE_OK);
 	free(self);
 }
 
-static int open_file(struct sqlite_conn *self, const struct qrt__db_target *target)
+char *qrt__sqlite_path(const char *path)
+{
+	size_t n = strlen(path) + 3;
+	char *own = malloc(n);
+	if (own) {
+		snprintf(own, n, "%s%s", path[0] == '/' ? "" : "./", path);
+	}
+	return own;
+}
+
+static int open_file(struct qrt__sqlite *self, const struct qrt__db_target *target)
 {
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
 	if (target->create) {
@@ -188,20 +188,16 @@ static int open_file(struct sqlite_conn *self, const struct qrt__db_target *targ
 	if (!target->path) {
 		return sqlite3_open_v2(":memory:", &self->db, flags, NULL);
 	}
-	/* With "./" before it no relative path is one of SQLite's special names. */
-	size_t n = strlen(target->path) + 3;
-	char *path = malloc(n);
+	char *path = qrt__sqlite_path(target->path);
 	if (!path) {
 		return SQLITE_NOMEM;
 	}
-	snprintf(path, n, "%s%s", target->path[0] == '/' ? "" : "./", target->path);
-	self->simulated_disk = target->disk != NULL;
 	int code = sqlite3_open_v2(path, &self->db, flags, target->disk);
 	free(path);
 	return code;
 }
 
-static int set_rules(struct sqlite_conn *self)
+static int set_rules(struct qrt__sqlite *self)
 {
 	static const struct {
 		int op, value;
@@ -228,7 +224,7 @@ static int set_rules(struct sqlite_conn *self)
 }
 
 /* WAL stays in the file; a file system without shared memory refuses it. */
-static enum qrt_err set_wal(struct sqlite_conn *self)
+static enum qrt_err set_wal(struct qrt__sqlite *self)
 {
 	sqlite3_stmt *stmt = NULL;
 	int code = sqlite3_prepare_v2(self->db, "PRAGMA journal_mode=WAL", -1, &stmt, NULL);
@@ -238,16 +234,26 @@ static enum qrt_err set_wal(struct sqlite_conn *self)
 	const char *mode = code == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
 	enum qrt_err err = QRT_OK;
 	if (!mode) {
-		err = failed(self, code == SQLITE_ROW ? SQLITE_NOMEM : code);
+		err = qrt__sqlite_failed(self, code == SQLITE_ROW ? SQLITE_NOMEM : code);
 	} else if (strcmp(mode, "wal") != 0) {
 		err = qrt_db_fail(self->conn, QRT_EIO, "the file system has no write-ahead log");
 	}
 	/* The change is committed after its row: only now it is known. */
 	code = sqlite3_finalize(stmt);
-	return err || code == SQLITE_OK ? err : failed(self, code);
+	return err || code == SQLITE_OK ? err : qrt__sqlite_failed(self, code);
 }
 
-static enum qrt_err set_file(struct sqlite_conn *self, const struct qrt__db_target *target)
+/* Whether a commit that is synced fills the log up to the end of a sector, with itself once more.
+ */
+static bool pads_log(const struct qrt__sqlite *self)
+{
+	sqlite3_file *file = NULL;
+	int code = sqlite3_file_control(self->db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+	return code != SQLITE_OK || !file || !file->pMethods ||
+	       !(file->pMethods->xDeviceCharacteristics(file) & SQLITE_IOCAP_POWERSAFE_OVERWRITE);
+}
+
+static enum qrt_err set_file(struct qrt__sqlite *self, const struct qrt__db_target *target)
 {
 	if (sqlite3_db_readonly(self->db, "main") == 1) {
 		return qrt_db_fail(self->conn, QRT_EACCES, "not writable");
@@ -259,6 +265,10 @@ static enum qrt_err set_file(struct sqlite_conn *self, const struct qrt__db_targ
 	const char *sync =
 	    target->synchronous_full ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL";
 	int code = sqlite3_exec(self->db, sync, NULL, NULL, NULL);
+	if (code == SQLITE_OK && target->path) {
+		qrt__sqlite_watch_log(self);
+		self->log_can_tear = target->synchronous_full && pads_log(self);
+	}
 	if (code == SQLITE_OK && target->read_only) {
 		code = sqlite3_exec(self->db, "PRAGMA query_only=ON", NULL, NULL, NULL);
 	}
@@ -266,10 +276,10 @@ static enum qrt_err set_file(struct sqlite_conn *self, const struct qrt__db_targ
 		code =
 		    sqlite3_exec(self->db, "SELECT 1 FROM sqlite_schema LIMIT 1", NULL, NULL, NULL);
 	}
-	return code == SQLITE_OK ? QRT_OK : failed(self, code);
+	return code == SQLITE_OK ? QRT_OK : qrt__sqlite_failed(self, code);
 }
 
-static int prepare_own(struct sqlite_conn *self)
+static int prepare_own(struct qrt__sqlite *self)
 {
 	const struct {
 		const char *sql;
@@ -279,6 +289,9 @@ static int prepare_own(struct sqlite_conn *self)
 	    {"BEGIN IMMEDIATE", &self->begin_write},
 	    {"COMMIT", &self->commit},
 	    {"ROLLBACK", &self->rollback},
+	    {"SAVEPOINT " PART, &self->part_begin},
+	    {"RELEASE " PART, &self->part_keep},
+	    {"ROLLBACK TO " PART, &self->part_undo},
 	};
 	int code = SQLITE_OK;
 	self->own = true;
@@ -293,12 +306,13 @@ static int prepare_own(struct sqlite_conn *self)
 static enum qrt_err sqlite_open(struct qrt_db_conn *conn, const struct qrt__db_target *target,
 				void **ret_native)
 {
-	struct sqlite_conn *self = calloc(1, sizeof(*self));
+	struct qrt__sqlite *self = calloc(1, sizeof(*self));
 	if (!self) {
 		return qrt_db_fail(conn, QRT_ENOMEM, "no memory for a connection");
 	}
 	self->conn = conn;
-	self->busy_ms = target->busy_ms;
+	self->disk = target->disk;
+	self->busy_ms = target->on_loop ? 0 : target->busy_ms;
 	enum qrt_err err = QRT_OK;
 	int code = open_file(self, target);
 	if (code == SQLITE_OK) {
@@ -311,7 +325,7 @@ static enum qrt_err sqlite_open(struct qrt_db_conn *conn, const struct qrt__db_t
 		code = prepare_own(self);
 	}
 	if (code != SQLITE_OK) {
-		err = failed(self, code);
+		err = qrt__sqlite_failed(self, code);
 	}
 	if (err) {
 		sqlite_close(self);
@@ -323,7 +337,7 @@ static enum qrt_err sqlite_open(struct qrt_db_conn *conn, const struct qrt__db_t
 
 static void sqlite_interrupt(void *native)
 {
-	const struct sqlite_conn *self = native;
+	const struct qrt__sqlite *self = native;
 	sqlite3_interrupt(self->db);
 }
 
@@ -331,165 +345,67 @@ static void sqlite_interrupt(void *native)
 
 static enum qrt_err sqlite_begin(void *native, bool write)
 {
-	struct sqlite_conn *self = native;
+	struct qrt__sqlite *self = native;
 	int code = run_own(self, write ? self->begin_write : self->begin_read);
 	self->reading = !write;
-	return code == SQLITE_OK ? QRT_OK : failed(self, code);
+	return code == SQLITE_OK ? QRT_OK : qrt__sqlite_failed(self, code);
 }
 
-static bool sqlite_in_transaction(void *native)
+bool qrt__sqlite_in_transaction(void *native)
 {
-	const struct sqlite_conn *self = native;
+	const struct qrt__sqlite *self = native;
 	return sqlite3_get_autocommit(self->db) == 0;
+}
+
+/*
+ * Whether a commit that failed with @code, and was rolled back, is gone for good. SQLite rolls back
+ * what it sees; but once the mark that ends a transaction is in the log, who recovers after a crash
+ * finds it whole. A write that fails comes before that mark; a sync, or the log's index, after it.
+ */
+static bool is_gone(const struct qrt__sqlite *self, int code)
+{
+	bool cut = (code & 0xff) == SQLITE_FULL || code == SQLITE_IOERR_WRITE;
+	return !self->conn->path || (cut && !self->log_can_tear);
 }
 
 static enum qrt_err sqlite_commit(void *native)
 {
-	struct sqlite_conn *self = native;
+	struct qrt__sqlite *self = native;
 	int code = run_own(self, self->commit);
 	/* SQLite does not call the busy handler in every case of a busy commit. */
 	for (int round = 0; (code & 0xff) == SQLITE_BUSY && wait_a_little(self, round); round++) {
 		code = run_own(self, self->commit);
 	}
-	return code == SQLITE_OK ? QRT_OK : failed(self, code);
+	if (code == SQLITE_OK) {
+		return QRT_OK;
+	}
+	enum qrt_err err = qrt__sqlite_failed(self, code);
+	bool open = qrt__sqlite_in_transaction(self);
+	return open || is_gone(self, code) ? err : QRT_ECOMMITUNKNOWN;
 }
 
 static enum qrt_err sqlite_rollback(void *native)
 {
-	struct sqlite_conn *self = native;
+	struct qrt__sqlite *self = native;
 	/* Without a detail: that is the job's, whose error comes first. */
 	return err_from_sqlite(run_own(self, self->rollback), 0);
 }
 
-/* --- statements ----------------------------------------------------------------------------- */
-
-static enum qrt_err exec_one(struct sqlite_conn *self, sqlite3_stmt *stmt)
+static enum qrt_err sqlite_part_begin(void *native)
 {
-	enum qrt_err err = qrt__db_conn_check(self->conn);
-	if (!err) {
-		err = may_step(self, stmt);
+	struct qrt__sqlite *self = native;
+	int code = run_own(self, self->part_begin);
+	return code == SQLITE_OK ? QRT_OK : qrt__sqlite_failed(self, code);
+}
+
+static enum qrt_err sqlite_part_end(void *native, bool keep)
+{
+	struct qrt__sqlite *self = native;
+	int code = keep ? SQLITE_OK : run_own(self, self->part_undo);
+	if (code == SQLITE_OK) { /* a savepoint that is rolled back to stays */
+		code = run_own(self, self->part_keep);
 	}
-	int code = SQLITE_ROW;
-	while (!err && code == SQLITE_ROW) {
-		code = sqlite3_step(stmt);
-	}
-	if (!err && code != SQLITE_DONE) {
-		err = failed(self, code);
-	}
-	return err;
-}
-
-static enum qrt_err sqlite_exec(void *native, const char *sql)
-{
-	struct sqlite_conn *self = native;
-	bool began_inside = sqlite_in_transaction(self);
-	enum qrt_err err = QRT_OK;
-	while (!err && *sql != '\0') {
-		sqlite3_stmt *stmt = NULL;
-		int code = sqlite3_prepare_v2(self->db, sql, -1, &stmt, &sql);
-		if (code != SQLITE_OK) {
-			err = failed(self, code);
-		} else if (stmt) { /* none: a comment or blanks */
-			err = exec_one(self, stmt);
-		}
-		sqlite3_finalize(stmt);
-		if (!err && began_inside && !sqlite_in_transaction(self)) {
-			err = qrt_db_fail(self->conn, QRT_ESTATE, "a statement has rolled back");
-		}
-	}
-	return err;
-}
-
-static enum qrt_err sqlite_prepare(void *native, const char *sql, void **ret_stmt)
-{
-	struct sqlite_conn *self = native;
-	sqlite3_stmt *stmt = NULL;
-	const char *tail = NULL;
-	int code = sqlite3_prepare_v3(self->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &stmt, &tail);
-	if (code != SQLITE_OK) {
-		return failed(self, code);
-	}
-	if (!stmt || tail[strspn(tail, " \t\r\n;")] != '\0') {
-		sqlite3_finalize(stmt);
-		return qrt_db_fail(self->conn, QRT_EINVAL, "not exactly one statement");
-	}
-	*ret_stmt = stmt;
-	return QRT_OK;
-}
-
-static void sqlite_finalize(void *stmt)
-{
-	sqlite3_finalize(stmt);
-}
-
-static void sqlite_rewind(void *stmt, bool unbind)
-{
-	sqlite3_reset(stmt); /* repeats the error of the last step, which has been told */
-	if (unbind) {
-		sqlite3_clear_bindings(stmt);
-	}
-}
-
-static enum qrt_err sqlite_bind_int(void *native, void *stmt, int index, int64_t value)
-{
-	int code = sqlite3_bind_int64(stmt, index, value);
-	return code == SQLITE_OK ? QRT_OK : failed(native, code);
-}
-
-static enum qrt_err sqlite_bind_text(void *native, void *stmt, int index, const char *text)
-{
-	int code = text ? sqlite3_bind_text64(stmt, index, text, strlen(text), SQLITE_TRANSIENT,
-					      SQLITE_UTF8)
-			: sqlite3_bind_null(stmt, index);
-	return code == SQLITE_OK ? QRT_OK : failed(native, code);
-}
-
-static enum qrt_err sqlite_step(void *native, void *stmt, bool *ret_row)
-{
-	enum qrt_err err = may_step(native, stmt);
-	if (err) {
-		return err;
-	}
-	int code = sqlite3_step(stmt);
-	if (code != SQLITE_ROW && code != SQLITE_DONE) {
-		return failed(native, code);
-	}
-	*ret_row = code == SQLITE_ROW;
-	return QRT_OK;
-}
-
-/* --- columns -------------------------------------------------------------------------------- */
-
-static int sqlite_columns(void *stmt)
-{
-	return sqlite3_column_count(stmt);
-}
-
-static const char *sqlite_column_name(void *stmt, int column)
-{
-	const char *name = sqlite3_column_name(stmt, column);
-	return name ? name : "";
-}
-
-static bool sqlite_is_null(void *stmt, int column)
-{
-	return sqlite3_column_type(stmt, column) == SQLITE_NULL;
-}
-
-static int64_t sqlite_get_int(void *stmt, int column)
-{
-	return sqlite3_column_int64(stmt, column);
-}
-
-static const char *sqlite_get_text(void *stmt, int column)
-{
-	return (const char *)sqlite3_column_text(stmt, column);
-}
-
-static int64_t sqlite_changes(void *native)
-{
-	const struct sqlite_conn *self = native;
-	return sqlite3_changes64(self->db);
+	return code == SQLITE_OK ? QRT_OK : qrt__sqlite_failed(self, code);
 }
 
 const struct qrt__db_engine qrt__db_sqlite = {
@@ -500,18 +416,31 @@ const struct qrt__db_engine qrt__db_sqlite = {
     .begin = sqlite_begin,
     .commit = sqlite_commit,
     .rollback = sqlite_rollback,
-    .in_transaction = sqlite_in_transaction,
-    .exec = sqlite_exec,
-    .prepare = sqlite_prepare,
-    .finalize = sqlite_finalize,
-    .rewind = sqlite_rewind,
-    .bind_int = sqlite_bind_int,
-    .bind_text = sqlite_bind_text,
-    .step = sqlite_step,
-    .columns = sqlite_columns,
-    .column_name = sqlite_column_name,
-    .is_null = sqlite_is_null,
-    .get_int = sqlite_get_int,
-    .get_text = sqlite_get_text,
-    .changes = sqlite_changes,
+    .part_begin = sqlite_part_begin,
+    .part_end = sqlite_part_end,
+    .in_transaction = qrt__sqlite_in_transaction,
+    .exec = qrt__sqlite_exec,
+    .prepare = qrt__sqlite_prepare,
+    .finalize = qrt__sqlite_finalize,
+    .rewind = qrt__sqlite_rewind,
+    .bind_int = qrt__sqlite_bind_int,
+    .bind_double = qrt__sqlite_bind_double,
+    .bind_text = qrt__sqlite_bind_text,
+    .bind_blob = qrt__sqlite_bind_blob,
+    .step = qrt__sqlite_step,
+    .columns = qrt__sqlite_columns,
+    .column_name = qrt__sqlite_column_name,
+    .type = qrt__sqlite_type,
+    .get_int = qrt__sqlite_get_int,
+    .get_double = qrt__sqlite_get_double,
+    .get_text = qrt__sqlite_get_text,
+    .get_blob = qrt__sqlite_get_blob,
+    .changes = qrt__sqlite_changes,
+    .log_pages = qrt__sqlite_log_pages,
+    .checkpoint = qrt__sqlite_checkpoint,
+    .check = qrt__sqlite_check,
+    .copy_open = qrt__sqlite_copy_open,
+    .copy_step = qrt__sqlite_copy_step,
+    .copy_publish = qrt__sqlite_copy_publish,
+    .copy_close = qrt__sqlite_copy_close,
 };

@@ -210,6 +210,23 @@ void qrt_db_bind_int(struct qrt_db_stmt *stmt, int index, int64_t value)
 	keep_bind_err(stmt, conn->engine->bind_int(conn->native, stmt->native, index, value));
 }
 
+void qrt_db_bind_bool(struct qrt_db_stmt *stmt, int index, bool value)
+{
+	qrt_db_bind_int(stmt, index, value ? 1 : 0);
+}
+
+void qrt_db_bind_double(struct qrt_db_stmt *stmt, int index, double value)
+{
+	struct qrt_db_conn *conn = stmt->conn;
+	keep_bind_err(stmt, conn->engine->bind_double(conn->native, stmt->native, index, value));
+}
+
+void qrt_db_bind_blob(struct qrt_db_stmt *stmt, int index, const void *data, size_t n)
+{
+	struct qrt_db_conn *conn = stmt->conn;
+	keep_bind_err(stmt, conn->engine->bind_blob(conn->native, stmt->native, index, data, n));
+}
+
 void qrt_db_bind_text(struct qrt_db_stmt *stmt, int index, const char *text)
 {
 	struct qrt_db_conn *conn = stmt->conn;
@@ -245,6 +262,15 @@ enum qrt_err qrt_db_step(struct qrt_db_stmt *stmt, bool *ret_row)
 	return err;
 }
 
+bool qrt_db_next(struct qrt_db_stmt *stmt, enum qrt_err *err)
+{
+	bool row = false;
+	if (!*err) {
+		*err = qrt_db_step(stmt, &row);
+	}
+	return !*err && row;
+}
+
 enum qrt_err qrt_db_run(struct qrt_db_stmt *stmt)
 {
 	bool row = false;
@@ -268,14 +294,34 @@ const char *qrt_db_column_name(const struct qrt_db_stmt *stmt, int column)
 	return stmt->conn->engine->column_name(stmt->native, column);
 }
 
+enum qrt_db_type qrt_db_type(const struct qrt_db_stmt *stmt, int column)
+{
+	return stmt->conn->engine->type(stmt->native, column);
+}
+
 bool qrt_db_is_null(const struct qrt_db_stmt *stmt, int column)
 {
-	return stmt->conn->engine->is_null(stmt->native, column);
+	return qrt_db_type(stmt, column) == QRT_DB_NULL;
 }
 
 int64_t qrt_db_int(const struct qrt_db_stmt *stmt, int column)
 {
 	return stmt->conn->engine->get_int(stmt->native, column);
+}
+
+bool qrt_db_bool(const struct qrt_db_stmt *stmt, int column)
+{
+	return qrt_db_int(stmt, column) != 0;
+}
+
+double qrt_db_double(const struct qrt_db_stmt *stmt, int column)
+{
+	return stmt->conn->engine->get_double(stmt->native, column);
+}
+
+const void *qrt_db_blob(const struct qrt_db_stmt *stmt, int column, size_t *ret_n)
+{
+	return stmt->conn->engine->get_blob(stmt->native, column, ret_n);
 }
 
 const char *qrt_db_text(const struct qrt_db_stmt *stmt, int column)

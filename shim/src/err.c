@@ -48,6 +48,9 @@ enum qrt_err qrt__err_from_errno(int error)
 		return QRT_EACCES;
 	case ENOENT:
 		return QRT_ENOENT;
+	case ENOSPC:
+	case EDQUOT:
+		return QRT_ENOSPC;
 	case EEXIST:
 		return QRT_EEXIST;
 	case EADDRINUSE:

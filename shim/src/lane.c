@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "shim/src/internal.h"
+#include "shim/src/lane.h"
 
 enum { THREADS_MAX = 64 };
 
@@ -41,7 +42,7 @@ struct qrt_job {
 	struct caller *caller;	    /* loop thread; NULL: it was left, and frees itself */
 	struct qrt__post done;
 	struct qrt__timer start; /* the lab's moment */
-	struct qrt__list node;	 /* in the queue */
+	struct qrt__list node;	 /* in the queue; in the lab then in joined */
 	char detail[QRT__DETAIL_MAX];
 };
 
@@ -58,7 +59,10 @@ struct qrt_lane {
 	pthread_mutex_t lock;
 	pthread_cond_t work;
 	struct qrt__list queue;
+	struct qrt__list joined; /* the lab's: what the job that runs has done for others */
 	size_t queued, queue_max;
+	qrt__tend_fn *tend; /* between jobs, on the lane's thread; or NULL */
+	void *tend_arg;
 	_Atomic size_t depth; /* queued and running */
 	bool closing;
 	struct qrt__event idle; /* set while depth is 0; loop thread */
@@ -116,21 +120,52 @@ static void job_done(struct qrt_runtime *rt, struct qrt__post *post)
 	job_over(job, job->result);
 }
 
+/* The job leaves the queue. Under the lane's lock. */
+static void begin(struct qrt_job *job)
+{
+	qrt__list_remove(&job->node);
+	job->lane->queued--;
+	job->state = JOB_RUNNING;
+	job->ran = true;
+}
+
+static struct qrt_job *first_of(struct qrt__list *queue)
+{
+	return qrt__list_empty(queue) ? NULL : QRT__CONTAINER(queue->next, struct qrt_job, node);
+}
+
 static struct qrt_job *next_job(struct qrt_lane *lane)
 {
 	pthread_mutex_lock(&lane->lock);
 	while (qrt__list_empty(&lane->queue) && !lane->closing) {
 		pthread_cond_wait(&lane->work, &lane->lock);
 	}
-	struct qrt_job *job = NULL;
-	if (!qrt__list_empty(&lane->queue)) {
-		job = QRT__CONTAINER(qrt__list_pop(&lane->queue), struct qrt_job, node);
-		lane->queued--;
-		job->state = JOB_RUNNING;
-		job->ran = true;
+	struct qrt_job *job = first_of(&lane->queue);
+	if (job) {
+		begin(job);
 	}
 	pthread_mutex_unlock(&lane->lock);
 	return job;
+}
+
+/* Runs what is to be done between two jobs. */
+static void tend(struct qrt_lane *lane)
+{
+	if (lane->tend) {
+		pthread_mutex_lock(&lane->lock);
+		bool idle = lane->queued == 0;
+		pthread_mutex_unlock(&lane->lock);
+		lane->tend(lane->tend_arg, idle);
+	}
+}
+
+static void end_real(struct qrt_job *job, enum qrt_err result)
+{
+	job->result = result;
+	qrt_job_on_interrupt(job, NULL, NULL);
+	if (!qrt__post(job->lane->rt, &job->done, job_done)) {
+		QRT_IMPOSSIBLE("the loop ended over a job: nobody closed the lane");
+	}
 }
 
 static void *lane_thread(void *arg)
@@ -138,11 +173,8 @@ static void *lane_thread(void *arg)
 	struct qrt_lane *lane = arg;
 	struct qrt_job *job;
 	while ((job = next_job(lane))) {
-		job->result = job->fn(job, job->arg);
-		qrt_job_on_interrupt(job, NULL, NULL);
-		if (!qrt__post(lane->rt, &job->done, job_done)) {
-			QRT_IMPOSSIBLE("the loop ended over a job: nobody closed the lane");
-		}
+		end_real(job, job->fn(job, job->arg));
+		tend(lane);
 	}
 	return NULL;
 }
@@ -154,27 +186,86 @@ static void end_simulated(struct qrt__timer *timer)
 	job_over(job, job->result);
 }
 
+/* Ends @job once @spent_ns have passed. */
+static void end_later(struct qrt_job *job, int64_t spent_ns)
+{
+	struct qrt_runtime *rt = job->lane->rt;
+	if (job->drop) {
+		spent_ns += rt->driver->job_delay(rt); /* time enough to be left in */
+	}
+	if (spent_ns > 0) {
+		qrt__timer_init(&job->start, end_simulated);
+		qrt__timer_start(&rt->timers, &job->start, qrt__now(rt) + spent_ns);
+	} else {
+		job_over(job, job->result);
+	}
+}
+
+static void begin_simulated(struct qrt_job *job)
+{
+	begin(job);
+	qrt__trace(job->lane->rt, QRT__TRACE_IO, job->caller->wait.task->id, 0);
+}
+
 /* The moment has come. */
 static void run_simulated(struct qrt__timer *timer)
 {
 	struct qrt_job *job = QRT__CONTAINER(timer, struct qrt_job, start);
-	struct qrt_runtime *rt = job->lane->rt;
-	job->lane->queued--;
-	job->state = JOB_RUNNING;
-	job->ran = true;
-	qrt__trace(job->lane->rt, QRT__TRACE_IO, job->caller->wait.task->id, 0);
+	struct qrt_lane *lane = job->lane;
+	struct qrt_runtime *rt = lane->rt;
+	begin_simulated(job);
 	job->result = job->fn(job, job->arg);
 	job->interrupt = NULL;
-	int64_t spent = rt->driver->job_spent(rt);
-	if (job->drop) {
-		spent += rt->driver->job_delay(rt); /* time enough to be left in */
+	int64_t spent_ns = rt->driver->job_spent(rt);
+	tend(lane);
+	QRT_IGNORE(rt->driver->job_spent(rt), "what is done between jobs is in nobody's way here");
+	while (!qrt__list_empty(&lane->joined)) {
+		end_later(QRT__CONTAINER(qrt__list_pop(&lane->joined), struct qrt_job, node),
+			  spent_ns);
 	}
-	if (spent > 0) {
-		qrt__timer_init(&job->start, end_simulated);
-		qrt__timer_start(&rt->timers, &job->start, qrt__now(rt) + spent);
+	end_later(job, spent_ns);
+}
+
+struct qrt_job *qrt__job_join(struct qrt_job *leader)
+{
+	struct qrt_lane *lane = leader->lane;
+	pthread_mutex_lock(&lane->lock);
+	struct qrt_job *job = first_of(&lane->queue);
+	job = job && job->fn == leader->fn ? job : NULL;
+	/* In the lab nobody waits because of others: the seed says who is met in the queue. */
+	if (job && simulated(lane) && !lane->rt->driver->choose(lane->rt, 2)) {
+		job = NULL;
+	}
+	if (job && simulated(lane)) {
+		qrt__timer_stop(&lane->rt->timers, &job->start);
+		begin_simulated(job);
+	} else if (job) {
+		begin(job);
+	}
+	pthread_mutex_unlock(&lane->lock);
+	return job;
+}
+
+void *qrt__job_arg(const struct qrt_job *job)
+{
+	return job->arg;
+}
+
+void qrt__job_end(struct qrt_job *job, enum qrt_err result)
+{
+	if (simulated(job->lane)) {
+		job->result = result;
+		job->interrupt = NULL;
+		qrt__list_append(&job->lane->joined, &job->node);
 	} else {
-		job_over(job, job->result);
+		end_real(job, result);
 	}
+}
+
+void qrt__lane_tend(struct qrt_lane *lane, qrt__tend_fn *fn, void *arg)
+{
+	lane->tend_arg = arg;
+	lane->tend = fn;
 }
 
 static void stop_threads(struct qrt_lane *lane)
@@ -216,6 +307,7 @@ enum qrt_err qrt_lane_open(struct qrt_cx *cx, const char *name, unsigned threads
 	pthread_mutex_init(&lane->lock, NULL);
 	pthread_cond_init(&lane->work, NULL);
 	qrt__list_init(&lane->queue);
+	qrt__list_init(&lane->joined);
 	qrt__event_init(&lane->idle);
 	qrt__event_set(&lane->idle);
 	while (!err && !simulated(lane) && lane->n_threads < threads) {
@@ -329,8 +421,8 @@ static enum qrt_err enqueue(struct qrt_cx *cx, struct qrt_lane *lane, struct qrt
 	} else {
 		lane->queued++;
 		atomic_fetch_add(&lane->depth, 1);
+		qrt__list_append(&lane->queue, &job->node);
 		if (!simulated(lane)) {
-			qrt__list_append(&lane->queue, &job->node);
 			pthread_cond_signal(&lane->work);
 		}
 	}

@@ -48,7 +48,8 @@ extern "C" {
 	X(QRT_EOWNERDEAD, "its holder died with it")                                               \
 	X(QRT_ELEAK, "obligation leaked")                                                          \
 	X(QRT_EFAILED, "failed")                                                                   \
-	X(QRT_EPEER, "the peer has fallen silent")
+	X(QRT_EPEER, "the peer has fallen silent")                                                 \
+	X(QRT_ENOSPC, "no space left")
 
 enum qrt_err {
 #define QRT__ERR_ENUM(name, text) name,

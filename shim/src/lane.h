@@ -1,0 +1,26 @@
+/*
+ * What others of the runtime's own ask of a lane, beyond qrt/lane.h: a job
+ * that does the work of those behind it along with its own, and what is to be
+ * done between jobs. All of it happens on the lane's thread.
+ */
+#ifndef QRT_SHIM_LANE_H
+#define QRT_SHIM_LANE_H
+
+#include <qrt/lane.h>
+
+/*
+ * For a job that runs: the next in line, if it is for the same function, now counts as running,
+ * too, and is @leader's to do and to end. NULL: nobody is next, or somebody else.
+ */
+struct qrt_job *qrt__job_join(struct qrt_job *leader);
+/* What its caller has given for the function. */
+void *qrt__job_arg(const struct qrt_job *job);
+/* Ends a job that was joined, while the leader still runs. It and its argument are gone then. */
+void qrt__job_end(struct qrt_job *job, enum qrt_err result);
+
+/* @idle: nobody waits for the lane. Bounded work: nothing interrupts it, who comes then waits. */
+typedef void qrt__tend_fn(void *arg, bool idle);
+/* Runs fn(arg) after each job, when its caller has been told. By a job of @lane. */
+void qrt__lane_tend(struct qrt_lane *lane, qrt__tend_fn *fn, void *arg);
+
+#endif
