@@ -89,12 +89,12 @@ static bool check_rate(struct qy_exchange *exchange, bool *ret_due, enum qrt_err
 {
 	const struct qy_apikey *key = &exchange->key;
 	unsigned per_minute = key->rate_per_minute ? key->rate_per_minute : QY_APIKEY_RATE_DEFAULT;
-	struct qy_rate_verdict verdict = {.allowed = false};
+	struct qrt_rate_verdict verdict = {.allowed = false};
 	int64_t now_ns = 0;
 	enum qrt_err err = qrt_now(exchange->cx, &now_ns);
 
 	if (!err) {
-		err = qy_rate_take(exchange->server->rate, key->id, per_minute, now_ns, &verdict);
+		err = qrt_rate_take(exchange->server->rate, key->id, per_minute, now_ns, &verdict);
 	}
 	if (err == QRT_ENOMEM || err == QRT_ELIMIT) {
 		qy_error_set(&exchange->error, 503, "SERVICE_UNAVAILABLE",

@@ -16,7 +16,7 @@
 static void release(struct qy_server *server)
 {
 	qrt_http_router_destroy(&server->router);
-	qy_rate_destroy(&server->rate);
+	qrt_rate_destroy(&server->rate);
 }
 
 static enum qrt_err prepare(struct qrt_cx *cx, struct qy_server *server)
@@ -26,7 +26,7 @@ static enum qrt_err prepare(struct qrt_cx *cx, struct qy_server *server)
 	if (err) {
 		return qrt_prefix(cx, err, "server: draw a seed");
 	}
-	err = qy_rate_create(&server->rate);
+	err = qrt_rate_create(&server->rate);
 	if (!err) {
 		err = qrt_http_router_create(&server->router);
 	}

@@ -6,11 +6,11 @@
 #define QY_SERVER_EXCHANGE_H
 
 #include <qrt/http.h>
+#include <qrt/rate.h>
 
 #include "quotey/db/store.h"
 #include "quotey/server/error_body.h"
 #include "quotey/server/json.h"
-#include "quotey/server/rate.h"
 #include "quotey/server/server.h"
 
 /* An instance of the component; touched by its runtime's thread only, except as noted. */
@@ -18,7 +18,7 @@ struct qy_server {
 	const struct qy_server_env *env;
 	struct qrt_http_server *http;
 	struct qrt_http_router *router;
-	struct qy_rate *rate;
+	struct qrt_rate *rate;
 	uint8_t seed[QRT_SHA256_SIZE]; /* of new correlation ids */
 	uint64_t next_correlation;
 };

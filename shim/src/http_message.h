@@ -6,6 +6,7 @@
 #define QRT_HTTP_MESSAGE_H
 
 #include <qrt/http.h>
+#include <qrt/http_chain.h>
 
 #include "shim/src/http_arena.h"
 
@@ -29,7 +30,7 @@ struct qrt_http_request {
 	struct qrt__http_fields headers, query, params;
 	const char *body; /* never NULL, NUL-terminated */
 	size_t body_len;
-	void *app;
+	void *app, *local;
 	int minor;	      /* HTTP/1.x */
 	bool keep_alive;      /* the peer wants to go on */
 	bool expect_continue; /* the peer waits for 100 before it sends the body */
@@ -78,6 +79,16 @@ enum qrt_err qrt__http_response_head(const struct qrt_http_response *resp,
 				     size_t *ret_len) QRT_MUST_USE;
 /* "Sun, 06 Nov 1994 08:49:37 GMT" into @buf of QRT__HTTP_DATE_MAX bytes. */
 void qrt__http_date(int64_t wall_ms, char *buf);
+
+/* --- routes behind a chain: http_router.c, http_chain.c --- */
+/* As qrt_http_route_add; what the route reaches is the chain of @group. */
+enum qrt_err qrt__http_route_add_in(struct qrt_http_router *router,
+				    const struct qrt_http_group *group,
+				    const struct qrt_http_route *route) QRT_MUST_USE;
+enum qrt_err qrt__http_group_run(const struct qrt_http_group *group,
+				 const struct qrt_http_route *route, struct qrt_cx *cx,
+				 struct qrt_http_request *req,
+				 struct qrt_http_response *resp) QRT_MUST_USE;
 
 /* --- grammar --- */
 bool qrt__http_name_valid(const char *name);

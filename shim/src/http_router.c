@@ -19,7 +19,9 @@ struct route {
 	char *method;
 	char *pattern;
 	qrt_http_handler_fn *handler;
-	char *params[SEGMENTS_MAX]; /* names, by order in the path */
+	const struct qrt_http_group *group; /* of chains, or NULL */
+	const struct qrt_http_route *row;   /* of the group */
+	char *params[SEGMENTS_MAX];	    /* names, by order in the path */
 	size_t n_params;
 };
 
@@ -283,25 +285,43 @@ static enum qrt_err route_insert(struct qrt_http_router *router, struct route *r
 	return QRT_OK;
 }
 
-enum qrt_err qrt_http_route_add(struct qrt_http_router *router, const char *method,
-				const char *pattern, qrt_http_handler_fn *handler)
+static enum qrt_err add(struct qrt_http_router *router, const struct qrt_http_group *group,
+			const struct qrt_http_route *row)
 {
 	struct route *route = NULL;
 	enum qrt_err err;
 
-	if (!method || !pattern || !handler || pattern[0] != '/' || strlen(pattern) > PATTERN_MAX ||
-	    strlen(method) > METHOD_MAX || !qrt__http_name_valid(method)) {
+	if (!row->method || !row->pattern || !row->handler || row->pattern[0] != '/' ||
+	    strlen(row->pattern) > PATTERN_MAX || strlen(row->method) > METHOD_MAX ||
+	    !qrt__http_name_valid(row->method)) {
 		return QRT_EINVAL;
 	}
-	err = route_create(method, pattern, handler, &route);
+	err = route_create(row->method, row->pattern, row->handler, &route);
 	if (err) {
 		return err;
 	}
+	route->group = group;
+	route->row = row;
 	err = route_insert(router, route);
 	if (err) {
 		route_destroy(route);
 	}
 	return err;
+}
+
+enum qrt_err qrt_http_route_add(struct qrt_http_router *router, const char *method,
+				const char *pattern, qrt_http_handler_fn *handler)
+{
+	const struct qrt_http_route row = {method, pattern, handler, NULL};
+
+	return add(router, NULL, &row);
+}
+
+enum qrt_err qrt__http_route_add_in(struct qrt_http_router *router,
+				    const struct qrt_http_group *group,
+				    const struct qrt_http_route *row)
+{
+	return add(router, group, row);
 }
 
 /* --- finding ------------------------------------------------------------------------------- */
@@ -415,5 +435,6 @@ enum qrt_err qrt_http_dispatch(struct qrt_http_router *router, struct qrt_cx *cx
 		return err;
 	}
 	req->route = route->pattern;
-	return route->handler(cx, req, resp);
+	return route->group ? qrt__http_group_run(route->group, route->row, cx, req, resp)
+			    : route->handler(cx, req, resp);
 }

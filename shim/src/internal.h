@@ -457,6 +457,7 @@ struct qrt__region {
 	struct qrt__binding *binding;	    /* to a cancel token, or NULL: token.h */
 	struct qrt__defer *defers;
 	struct qrt__chunk *heap;
+	const char *correlation; /* of log lines, in the heap; NULL: the parent's */
 	char first_detail[sizeof(((struct qrt_failure *)NULL)->detail)]; /* goes with first_err */
 };
 

@@ -79,37 +79,37 @@ static void only_the_right_secret_of_a_live_key_opens(void **state)
 
 /* --- rate ---------------------------------------------------------------------------------- */
 
-static struct qy_rate_verdict take(struct qy_rate *rate, const char *key, unsigned per_minute,
+static struct qrt_rate_verdict take(struct qrt_rate *rate, const char *key, unsigned per_minute,
 				   int64_t now_ms)
 {
-	struct qy_rate_verdict verdict;
+	struct qrt_rate_verdict verdict;
 
-	assert_int_equal(qy_rate_take(rate, key, per_minute, now_ms * MS, &verdict), QRT_OK);
+	assert_int_equal(qrt_rate_take(rate, key, per_minute, now_ms * MS, &verdict), QRT_OK);
 	return verdict;
 }
 
 static int setup(void **state)
 {
-	struct qy_rate *rate = NULL;
+	struct qrt_rate *rate = NULL;
 
-	assert_int_equal(qy_rate_create(&rate), QRT_OK);
+	assert_int_equal(qrt_rate_create(&rate), QRT_OK);
 	*state = rate;
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	struct qy_rate *rate = *state;
+	struct qrt_rate *rate = *state;
 
-	qy_rate_destroy(&rate);
+	qrt_rate_destroy(&rate);
 	assert_null(rate);
-	qy_rate_destroy(&rate);
+	qrt_rate_destroy(&rate);
 	return 0;
 }
 
 static void the_61st_call_of_a_minute_has_to_wait(void **state)
 {
-	struct qy_rate_verdict verdict;
+	struct qrt_rate_verdict verdict;
 	int i;
 
 	for (i = 0; i < 60; i++) {
@@ -176,20 +176,20 @@ static void a_new_rate_starts_with_an_empty_window(void **state)
 
 static void the_number_of_keys_is_bounded_and_idle_ones_make_room(void **state)
 {
-	struct qy_rate_verdict verdict;
+	struct qrt_rate_verdict verdict;
 	char key[16];
 	int i;
 
-	for (i = 0; i < QY_RATE_KEYS_MAX; i++) {
+	for (i = 0; i < QRT_RATE_KEYS_MAX; i++) {
 		snprintf(key, sizeof(key), "%08x", i);
 		assert_true(take(*state, key, 60, i).allowed);
 	}
-	assert_int_equal(qy_rate_take(*state, "new", 60, 59999 * MS, &verdict), QRT_ELIMIT);
+	assert_int_equal(qrt_rate_take(*state, "new", 60, 59999 * MS, &verdict), QRT_ELIMIT);
 	assert_true(take(*state, "new", 60, 60000).allowed);
-	assert_int_equal(qy_rate_take(*state, "newer", 60, 60000 * MS, &verdict), QRT_ELIMIT);
-	assert_int_equal(qy_rate_take(*state, "", 60, 0, &verdict), QRT_EINVAL);
-	assert_int_equal(qy_rate_take(*state, "0123456789abcdef", 60, 0, &verdict), QRT_EINVAL);
-	assert_int_equal(qy_rate_take(*state, "k", 0, 0, &verdict), QRT_EINVAL);
+	assert_int_equal(qrt_rate_take(*state, "newer", 60, 60000 * MS, &verdict), QRT_ELIMIT);
+	assert_int_equal(qrt_rate_take(*state, "", 60, 0, &verdict), QRT_EINVAL);
+	assert_int_equal(qrt_rate_take(*state, SECRET, 60, 0, &verdict), QRT_EINVAL);
+	assert_int_equal(qrt_rate_take(*state, "k", 0, 0, &verdict), QRT_EINVAL);
 }
 
 int main(void)

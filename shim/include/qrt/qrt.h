@@ -15,14 +15,17 @@
 #include <qrt/digest.h>
 #include <qrt/err.h>
 #include <qrt/http.h>
+#include <qrt/http_chain.h>
 #include <qrt/lab.h>
 #include <qrt/lane.h>
 #include <qrt/ledger.h>
+#include <qrt/log.h>
 #include <qrt/mailbox.h>
 #include <qrt/oneshot.h>
 #include <qrt/permit.h>
 #include <qrt/port.h>
 #include <qrt/process.h>
+#include <qrt/rate.h>
 #include <qrt/region.h>
 #include <qrt/resolve.h>
 #include <qrt/runtime.h>

@@ -1,9 +1,10 @@
 /* A sliding window per key: a ring of the calls in it, oldest first. */
-#include "quotey/server/rate.h"
-
-#include <qrt/sometimes.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <qrt/rate.h>
+#include <qrt/sometimes.h>
 
 #define SECOND_NS INT64_C(1000000000)
 #define WINDOW_NS (60 * SECOND_NS)
@@ -17,7 +18,7 @@ struct slot {
 
 struct window {
 	struct window *next; /* in its bucket */
-	char key[QY_RATE_NAME_MAX + 1];
+	char key[QRT_RATE_NAME_MAX + 1];
 	unsigned per_minute;
 	unsigned per_slot;
 	int64_t last_ns;     /* the last allowed call */
@@ -28,23 +29,25 @@ struct window {
 	struct slot slots[];
 };
 
-struct qy_rate {
+struct qrt_rate {
+	pthread_mutex_t lock; /* held for one call of a key; over all windows only when full */
 	struct window *buckets[BUCKETS];
 	unsigned count;
 };
 
-enum qrt_err qy_rate_create(struct qy_rate **ret_rate)
+enum qrt_err qrt_rate_create(struct qrt_rate **ret_rate)
 {
-	struct qy_rate *rate = calloc(1, sizeof(*rate));
+	struct qrt_rate *rate = calloc(1, sizeof(*rate));
 
 	if (rate == NULL) {
 		return QRT_ENOMEM;
 	}
+	pthread_mutex_init(&rate->lock, NULL);
 	*ret_rate = rate;
 	return QRT_OK;
 }
 
-void qy_rate_destroy(struct qy_rate **rate)
+void qrt_rate_destroy(struct qrt_rate **rate)
 {
 	size_t i;
 
@@ -59,11 +62,12 @@ void qy_rate_destroy(struct qy_rate **rate)
 			free(window);
 		}
 	}
+	pthread_mutex_destroy(&(*rate)->lock);
 	free(*rate);
 	*rate = NULL;
 }
 
-static struct window **bucket_of(struct qy_rate *rate, const char *key)
+static struct window **bucket_of(struct qrt_rate *rate, const char *key)
 {
 	unsigned hash = 5381;
 
@@ -74,7 +78,7 @@ static struct window **bucket_of(struct qy_rate *rate, const char *key)
 }
 
 /* Where the window of @key hangs; what it points at is NULL when there is none. */
-static struct window **find(struct qy_rate *rate, const char *key)
+static struct window **find(struct qrt_rate *rate, const char *key)
 {
 	struct window **at = bucket_of(rate, key);
 
@@ -84,7 +88,7 @@ static struct window **find(struct qy_rate *rate, const char *key)
 	return at;
 }
 
-static void drop(struct qy_rate *rate, struct window **at)
+static void drop(struct qrt_rate *rate, struct window **at)
 {
 	struct window *window = *at;
 
@@ -94,7 +98,7 @@ static void drop(struct qy_rate *rate, struct window **at)
 }
 
 /* A window nobody called into for a minute says nothing any more. */
-static void drop_idle(struct qy_rate *rate, int64_t now_ns)
+static void drop_idle(struct qrt_rate *rate, int64_t now_ns)
 {
 	size_t i;
 
@@ -111,17 +115,17 @@ static void drop_idle(struct qy_rate *rate, int64_t now_ns)
 	}
 }
 
-static enum qrt_err add(struct qy_rate *rate, const char *key, unsigned per_minute, int64_t now_ns,
+static enum qrt_err add(struct qrt_rate *rate, const char *key, unsigned per_minute, int64_t now_ns,
 			struct window **ret_window)
 {
 	unsigned per_slot = (per_minute + SLOTS_MAX - 1) / SLOTS_MAX;
 	unsigned size = (per_minute + per_slot - 1) / per_slot;
 	struct window *window, **bucket = bucket_of(rate, key);
 
-	if (rate->count == QY_RATE_KEYS_MAX) {
+	if (rate->count == QRT_RATE_KEYS_MAX) {
 		drop_idle(rate, now_ns);
 	}
-	if (rate->count == QY_RATE_KEYS_MAX) {
+	if (rate->count == QRT_RATE_KEYS_MAX) {
 		return QRT_ELIMIT;
 	}
 	window = calloc(1, sizeof(*window) + size * sizeof(window->slots[0]));
@@ -139,6 +143,7 @@ static enum qrt_err add(struct qy_rate *rate, const char *key, unsigned per_minu
 	return QRT_OK;
 }
 
+/* Two threads read their clocks before they come here: one may be behind, by no more than that. */
 static void forget_old(struct window *window, int64_t now_ns)
 {
 	while (window->count > 0 && now_ns - window->slots[window->first].last_ns >= WINDOW_NS) {
@@ -167,7 +172,7 @@ static void count_call(struct window *window, int64_t now_ns)
 	window->last_ns = now_ns;
 }
 
-static void judge(struct window *window, int64_t now_ns, struct qy_rate_verdict *verdict)
+static void judge(struct window *window, int64_t now_ns, struct qrt_rate_verdict *verdict)
 {
 	memset(verdict, 0, sizeof(*verdict));
 	forget_old(window, now_ns);
@@ -187,27 +192,37 @@ static void judge(struct window *window, int64_t now_ns, struct qy_rate_verdict 
 	}
 }
 
-enum qrt_err qy_rate_take(struct qy_rate *rate, const char *key, unsigned per_minute,
-			  int64_t now_ns, struct qy_rate_verdict *ret_verdict)
+/* The window of @key, made when there is none, or none for this rate. */
+static enum qrt_err window_of(struct qrt_rate *rate, const char *key, unsigned per_minute,
+			      int64_t now_ns, struct window **ret_window)
 {
-	struct window **at, *window;
-	enum qrt_err err;
+	struct window **at = find(rate, key);
 
-	if (key[0] == '\0' || strlen(key) > QY_RATE_NAME_MAX || per_minute == 0) {
-		return QRT_EINVAL;
-	}
-	at = find(rate, key);
 	if (*at != NULL && (*at)->per_minute != per_minute) {
 		drop(rate, at);
 		at = find(rate, key);
 	}
-	window = *at;
-	if (window == NULL) {
-		err = add(rate, key, per_minute, now_ns, &window);
-		if (err) {
-			return err;
-		}
+	if (*at == NULL) {
+		return add(rate, key, per_minute, now_ns, ret_window);
 	}
-	judge(window, now_ns, ret_verdict);
+	*ret_window = *at;
 	return QRT_OK;
+}
+
+enum qrt_err qrt_rate_take(struct qrt_rate *rate, const char *key, unsigned per_minute,
+			   int64_t now_ns, struct qrt_rate_verdict *ret_verdict)
+{
+	struct window *window = NULL;
+	enum qrt_err err;
+
+	if (key[0] == '\0' || strlen(key) > QRT_RATE_NAME_MAX || per_minute == 0) {
+		return QRT_EINVAL;
+	}
+	pthread_mutex_lock(&rate->lock);
+	err = window_of(rate, key, per_minute, now_ns, &window);
+	if (!err) {
+		judge(window, now_ns, ret_verdict);
+	}
+	pthread_mutex_unlock(&rate->lock);
+	return err;
 }
