@@ -5,7 +5,7 @@
 #	PAIRS=5 SECONDS_EACH=2 RATE=2000 CONNECTIONS=16 tests/bench/http.sh
 set -eu
 quotey=${QUOTEY:-./quotey/quotey}
-loadgen=${top_builddir:-.}/tests/bench/loadgen
+load=${top_builddir:-.}/tests/bench/load
 pairs=${PAIRS:-5} seconds=${SECONDS_EACH:-2} rate=${RATE:-2000} connections=${CONNECTIONS:-16}
 work=$(mktemp -d)
 pid=
@@ -47,7 +47,7 @@ run() {
 	local mix=$1 before after json requests
 	shift
 	before=$(ticks)
-	json=$("$loadgen" --url "$web" --mix "$work/$mix.mix" --header "Authorization: Bearer $key" \
+	json=$("$load" --url "$web" --mix "$work/$mix.mix" --header "Authorization: Bearer $key" \
 		--connections "$connections" --seconds "$seconds" --json "$@")
 	after=$(ticks)
 	requests=$(field requests <<<"$json")

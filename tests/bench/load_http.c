@@ -2,7 +2,7 @@
  * Reads one HTTP/1 answer from the bytes collected so far, without state of
  * its own. It must never look past the length it is given.
  */
-#include "tests/bench/load.h"
+#include "tests/bench/load_http.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -181,7 +181,7 @@ static enum load_read skip_interim(char *data, size_t len, struct head *ret_head
 	}
 }
 
-enum load_read load_read(char *data, size_t len, bool ended, struct load_answer *ret_answer)
+enum load_read load_http_read(char *data, size_t len, bool ended, struct load_answer *ret_answer)
 {
 	struct load_answer answer = {0};
 	struct head head;

@@ -3,7 +3,7 @@
 # under load, and what a crash may not lose. TAP.
 set -u
 quotey=${QUOTEY:-./quotey/quotey}
-loadgen=${top_builddir:-.}/tests/bench/loadgen
+load=${top_builddir:-.}/tests/bench/load
 work=$(mktemp -d)
 pid=
 n=0
@@ -66,7 +66,7 @@ start() {
 	[ -n "$web" ]
 }
 load() { # NAME SECONDS
-	"$loadgen" --url "$web" --mix "$work/mix" --header "Authorization: Bearer $key" --connections 8 \
+	"$load" --url "$web" --mix "$work/mix" --header "Authorization: Bearer $key" --connections 8 \
 		--closed --seconds "$2" --answers "$work/$1.answers" --json >"$work/$1.json" 2>>"$work/log"
 }
 move() { q runtime set "$1" --control "$control" --json >"$work/move.json"; }

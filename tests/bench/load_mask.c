@@ -3,9 +3,10 @@
  * rest. It must never hide a number, a status or a date that means something:
  * only ids the server makes, times of day, and hashes.
  */
-#include "tests/bench/load.h"
+#include "tests/bench/load_mask.h"
 
 #include <ctype.h>
+#include <stdbool.h>
 #include <string.h>
 
 enum { HEX_RUN_MIN = 16, ID_HEX_MIN = 12, ID_PREFIX_MAX = 5 };
