@@ -16,6 +16,7 @@
 #include <qrt/err.h>
 #include <qrt/http.h>
 #include <qrt/http_chain.h>
+#include <qrt/http_client.h>
 #include <qrt/lab.h>
 #include <qrt/lane.h>
 #include <qrt/ledger.h>
