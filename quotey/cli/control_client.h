@@ -6,7 +6,7 @@
 #define QY_CLI_CONTROL_CLIENT_H
 
 #include "quotey/cli/command.h"
-#include "quotey/server/json.h"
+#include "quotey/json/json.h"
 
 struct qy_cli_question {
 	const char *method;  /* "GET" */

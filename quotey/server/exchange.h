@@ -10,7 +10,7 @@
 
 #include "quotey/db/store.h"
 #include "quotey/server/error_body.h"
-#include "quotey/server/json.h"
+#include "quotey/json/json.h"
 #include "quotey/server/server.h"
 
 /* An instance of the component; touched by its runtime's thread only, except as noted. */

@@ -9,7 +9,7 @@
 
 #include "quotey/core/quote.h"
 #include "quotey/server/error_body.h"
-#include "quotey/server/json.h"
+#include "quotey/json/json.h"
 
 /*
  * @body is an object. True: *ret_quote is written as a whole and the caller's to fini, and

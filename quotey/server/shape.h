@@ -6,7 +6,7 @@
 #define QY_SERVER_SHAPE_H
 
 #include "quotey/server/error_body.h"
-#include "quotey/server/json.h"
+#include "quotey/json/json.h"
 
 struct qy_member_rule {
 	const char *name;

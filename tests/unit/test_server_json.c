@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "quotey/server/json.h"
+#include "quotey/json/json.h"
 #include "quotey/server/move_request.h"
 #include "quotey/server/quote_input.h"
 #include "quotey/server/quote_json.h"
@@ -45,6 +45,67 @@ static struct qy_doc *parse(const char *text)
 		fail_msg("%s: %s", text, error.text);
 	}
 	return doc;
+}
+
+static void what_others_write_may_have_any_number(void **state)
+{
+	static const char text[] = "{\"a\": [1.5, 1e3, 12345678901234567890, -7]}";
+	struct qy_doc_error error = {.fault = QY_DOC_FINE};
+	struct qy_doc *doc = NULL;
+	const struct qy_doc *value;
+
+	(void)state;
+	assert_refused(text, QY_DOC_NUMBER, "the number at byte 8 is not whole or too large");
+	assert_true(qy_doc_parse_foreign(text, strlen(text), &doc, &error));
+	value = qy_doc_first(qy_doc_member(doc, "a"));
+	assert_int_equal(qy_doc_kind(value), QY_DOC_FRACTION);
+	value = qy_doc_next(value);
+	assert_int_equal(qy_doc_integer(value), 1000);
+	value = qy_doc_next(value);
+	assert_int_equal(qy_doc_kind(value), QY_DOC_FRACTION);
+	value = qy_doc_next(value);
+	assert_int_equal(qy_doc_integer(value), -7);
+	qy_doc_destroy(&doc);
+	/* Everything else is as strict. */
+	assert_false(qy_doc_parse_foreign("{\"a\":1,\"a\":1.5}", 15, &doc, &error));
+	assert_int_equal(error.fault, QY_DOC_DUPLICATE);
+	assert_false(qy_doc_parse_foreign("[01.5]", 6, &doc, &error));
+	assert_int_equal(error.fault, QY_DOC_SYNTAX);
+}
+
+static void a_member_is_found_in_the_text_as_it_was_written(void **state)
+{
+	static const struct {
+		const char *text, *name, *span; /* NULL: none */
+	} spans[] = {
+	    {"{\"a\":1}", "a", "1"},
+	    {" { \"a\" : \"x\\\"}\" , \"b\" : [1, {\"b\": 2}] } ", "b", "[1, {\"b\": 2}]"},
+	    {" { \"a\" : \"x\\\"}\" , \"b\" : 0 } ", "a", "\"x\\\"}\""},
+	    {"{\"c\":{\"a\":1},\"a\":null\n}", "a", "null"},
+	    {"{\"c\":{\"a\":[]},\"b\":{ \"]\" : \"}\" }}", "b", "{ \"]\" : \"}\" }"},
+	    {"{\"c\":{\"a\":1}}", "a", NULL},
+	    {"{\"\\u0061\":1}", "a", NULL},
+	    {"{}", "a", NULL},
+	    {"{\"aa\":1,\"\":2}", "a", NULL},
+	    {"{\"aa\":1,\"\":2}", "", "2"},
+	    {"[\"a\",1]", "a", NULL},
+	    {"\"a\"", "a", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(spans); i++) {
+		struct qy_doc *doc = parse(spans[i].text);
+		const char *from = NULL;
+		size_t n = 0;
+		bool found = qy_doc_span(spans[i].text, spans[i].name, &from, &n);
+
+		qy_doc_destroy(&doc);
+		assert_int_equal(found, spans[i].span != NULL);
+		if (found) {
+			assert_int_equal(n, strlen(spans[i].span));
+			assert_memory_equal(from, spans[i].span, n);
+		}
+	}
 }
 
 static void values_are_read_by_kind_and_name(void **state)
@@ -546,6 +607,8 @@ static void a_request_for_a_move_is_read_and_checked(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(what_others_write_may_have_any_number),
+	    cmocka_unit_test(a_member_is_found_in_the_text_as_it_was_written),
 	    cmocka_unit_test(values_are_read_by_kind_and_name),
 	    cmocka_unit_test(what_is_not_json_is_refused_with_its_place),
 	    cmocka_unit_test(strings_are_strict),

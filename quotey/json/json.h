@@ -4,10 +4,11 @@
  *
  * Refused: anything after the value, members given twice, nesting deeper than 32, more than 50000
  * values, more than 256 members in an object, text that is not UTF-8, NUL in any form, unescaped
- * control characters. Numbers are whole, written with digits only, and at most 2^53 - 1 in size.
+ * control characters. Numbers are whole, written with digits only, and at most 2^53 - 1 in size;
+ * where others say what a document holds (qy_doc_parse_foreign), they may be any.
  */
-#ifndef QY_SERVER_JSON_H
-#define QY_SERVER_JSON_H
+#ifndef QY_JSON_JSON_H
+#define QY_JSON_JSON_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -32,6 +33,7 @@ enum qy_doc_kind {
 	QY_DOC_STRING = 1u << 3,
 	QY_DOC_ARRAY = 1u << 4,
 	QY_DOC_OBJECT = 1u << 5,
+	QY_DOC_FRACTION = 1u << 6, /* foreign only: not whole, or too large to be exact */
 };
 
 enum qy_doc_fault {
@@ -54,6 +56,16 @@ struct qy_doc_error {
  */
 bool qy_doc_parse(const char *text, size_t length, struct qy_doc **ret_doc,
 		  struct qy_doc_error *ret_error) QY_MUST_USE;
+
+/* The same, but with numbers of any form and size. */
+bool qy_doc_parse_foreign(const char *text, size_t length, struct qy_doc **ret_doc,
+			  struct qy_doc_error *ret_error) QY_MUST_USE;
+/*
+ * Where the member @name of an object stands in its text: its value as it was written, without
+ * blanks around it. @text has been parsed before. False: there is none of that spelling.
+ */
+bool qy_doc_span(const char *text, const char *name, const char **ret_from,
+		 size_t *ret_length) QY_MUST_USE;
 
 /* For the root only. NULL-safe; NULLs the caller's pointer. */
 void qy_doc_destroy(struct qy_doc **doc);

@@ -6,7 +6,7 @@
  * and a walk over the tree settles the members. cJSON's error position in a global variable is
  * never read: several threads parse at once.
  */
-#include "quotey/server/json.h"
+#include "quotey/json/json.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -264,7 +264,7 @@ static bool check_tree(const cJSON *value, struct qy_doc_error *error)
 	return true;
 }
 
-bool qy_doc_parse(const char *text, size_t length, struct qy_doc **ret_doc,
+static bool parse(const char *text, size_t length, bool any_number, struct qy_doc **ret_doc,
 		  struct qy_doc_error *ret_error)
 {
 	struct scan scan = {.text = text, .length = length, .error = ret_error};
@@ -292,13 +292,25 @@ bool qy_doc_parse(const char *text, size_t length, struct qy_doc **ret_doc,
 		cJSON_Delete(root);
 		return false;
 	}
-	if (scan.bad_number > 0) {
+	if (scan.bad_number > 0 && !any_number) {
 		cJSON_Delete(root);
 		return fail(ret_error, QY_DOC_NUMBER,
 			    "the number at byte %zu is not whole or too large", scan.bad_number);
 	}
 	*ret_doc = (struct qy_doc *)root;
 	return true;
+}
+
+bool qy_doc_parse(const char *text, size_t length, struct qy_doc **ret_doc,
+		  struct qy_doc_error *ret_error)
+{
+	return parse(text, length, /* any_number= */ false, ret_doc, ret_error);
+}
+
+bool qy_doc_parse_foreign(const char *text, size_t length, struct qy_doc **ret_doc,
+			  struct qy_doc_error *ret_error)
+{
+	return parse(text, length, /* any_number= */ true, ret_doc, ret_error);
 }
 
 void qy_doc_destroy(struct qy_doc **doc)
@@ -316,6 +328,18 @@ static const cJSON *node(const struct qy_doc *value)
 	return (const cJSON *)value;
 }
 
+/* And exact; so is every number of a document that was read strictly. */
+static bool is_whole(double number)
+{
+	double rest;
+
+	if (!(number >= (double)-QY_DOC_INTEGER_MAX && number <= (double)QY_DOC_INTEGER_MAX)) {
+		return false;
+	}
+	rest = number - (double)(int64_t)number;
+	return !(rest > 0) && !(rest < 0);
+}
+
 enum qy_doc_kind qy_doc_kind(const struct qy_doc *value)
 {
 	const cJSON *item = node(value);
@@ -330,7 +354,7 @@ enum qy_doc_kind qy_doc_kind(const struct qy_doc *value)
 		return QY_DOC_STRING;
 	}
 	if (cJSON_IsNumber(item)) {
-		return QY_DOC_INTEGER;
+		return is_whole(item->valuedouble) ? QY_DOC_INTEGER : QY_DOC_FRACTION;
 	}
 	return cJSON_IsBool(item) ? QY_DOC_BOOLEAN : QY_DOC_NULL;
 }
@@ -345,6 +369,7 @@ const char *qy_doc_kind_name(enum qy_doc_kind kind)
 	case QY_DOC_STRING:
 		return "a string";
 	case QY_DOC_INTEGER:
+	case QY_DOC_FRACTION:
 		return "a number";
 	case QY_DOC_BOOLEAN:
 		return "true or false";
@@ -362,7 +387,7 @@ bool qy_doc_boolean(const struct qy_doc *value)
 
 int64_t qy_doc_integer(const struct qy_doc *value)
 {
-	QRT_PRE(cJSON_IsNumber(node(value)));
+	QRT_PRE(qy_doc_kind(value) == QY_DOC_INTEGER);
 	return (int64_t)node(value)->valuedouble;
 }
 
@@ -390,4 +415,64 @@ const char *qy_doc_name(const struct qy_doc *value)
 const struct qy_doc *qy_doc_member(const struct qy_doc *object, const char *name)
 {
 	return (const struct qy_doc *)cJSON_GetObjectItemCaseSensitive(node(object), name);
+}
+
+/* --- the text ------------------------------------------------------------------------------- */
+
+/* Behind the string at @at. */
+static const char *skip_string(const char *at)
+{
+	for (at++; *at != '"'; at++) {
+		at += *at == '\\';
+	}
+	return at + 1;
+}
+
+/* Behind the value at @at, which is well-formed. */
+static const char *skip_value(const char *at)
+{
+	unsigned depth = 0;
+
+	do {
+		if (*at == '"') {
+			at = skip_string(at);
+			continue;
+		}
+		depth += *at == '{' || *at == '[';
+		depth -= *at == '}' || *at == ']';
+		at++;
+	} while (depth > 0 || strchr(",}] \t\r\n", *at) == NULL);
+	return at;
+}
+
+static const char *skip_blanks(const char *at)
+{
+	return at + strspn(at, " \t\r\n");
+}
+
+bool qy_doc_span(const char *text, const char *name, const char **ret_from, size_t *ret_length)
+{
+	const char *at = skip_blanks(text);
+	size_t n_name = strlen(name);
+
+	if (*at != '{') {
+		return false;
+	}
+	at = skip_blanks(at + 1);
+	while (*at == '"') {
+		const char *key = at + 1;
+		const char *behind = skip_string(at);
+		bool found = (size_t)(behind - key) == n_name + 1 && memcmp(key, name, n_name) == 0;
+
+		at = skip_blanks(skip_blanks(behind) + 1);
+		behind = skip_value(at);
+		if (found) {
+			*ret_from = at;
+			*ret_length = (size_t)(behind - at);
+			return true;
+		}
+		at = skip_blanks(behind);
+		at = skip_blanks(at + (*at == ','));
+	}
+	return false;
 }
