@@ -286,6 +286,44 @@ enum qrt_err qy_db_journal_list(struct qrt_cx *cx, struct qrt_port *db, unsigned
 	return QRT_OK;
 }
 
+enum qrt_err qy_db_inbox_receive(struct qrt_cx *cx, struct qrt_port *db,
+				 const struct qy_inbox_item *item,
+				 struct qy_inbox_receipt *ret_receipt)
+{
+	AUTO_MSG owned = NULL;
+	struct qy_msg_inbox_receive *msg;
+	enum qrt_err err = new_msg(cx, QY_DB_OP_INBOX_RECEIVE, &owned);
+
+	if (err) {
+		return err;
+	}
+	msg = owned;
+	msg->item = *item;
+	if (qy_text_copy(item->payload_json, &msg->payload) != QY_OK) {
+		return qrt_fail(cx, QRT_ENOMEM, "a payload");
+	}
+	msg->item.payload_json = msg->payload;
+	err = ask(cx, db, &owned);
+	if (err) {
+		return err;
+	}
+	msg = owned;
+	*ret_receipt = msg->receipt;
+	return QRT_OK;
+}
+
+enum qrt_err qy_db_inbox_acked(struct qrt_cx *cx, struct qrt_port *db, uint64_t seq)
+{
+	AUTO_MSG owned = NULL;
+	enum qrt_err err = new_msg(cx, QY_DB_OP_INBOX_ACKED, &owned);
+
+	if (err) {
+		return err;
+	}
+	((struct qy_msg_inbox_acked *)owned)->seq = seq;
+	return ask(cx, db, &owned);
+}
+
 static enum qrt_err ask_seed(struct qrt_cx *cx, struct qrt_port *db, enum qy_db_op op,
 			     struct qy_seed_report *ret_report)
 {

@@ -87,6 +87,18 @@ static enum qrt_err handle_journal_list(struct qrt_cx *cx, struct qy_store *stor
 	return qy_store_journal_list(cx, store, msg->limit, &msg->journal);
 }
 
+static enum qrt_err handle_inbox_receive(struct qrt_cx *cx, struct qy_store *store, void *arg)
+{
+	struct qy_msg_inbox_receive *msg = arg;
+
+	return qy_store_inbox_receive(cx, store, &msg->item, &msg->receipt);
+}
+
+static enum qrt_err handle_inbox_acked(struct qrt_cx *cx, struct qy_store *store, void *arg)
+{
+	return qy_store_inbox_acked(cx, store, ((struct qy_msg_inbox_acked *)arg)->seq);
+}
+
 static enum qrt_err handle_seed_load(struct qrt_cx *cx, struct qy_store *store, void *arg)
 {
 	return qy_store_seed_load(cx, store, &((struct qy_msg_seed *)arg)->report);

@@ -47,6 +47,11 @@ static void fini_journal_list(void *msg)
 	qy_journal_fini(&((struct qy_msg_journal_list *)msg)->journal);
 }
 
+static void fini_inbox_receive(void *msg)
+{
+	free(((struct qy_msg_inbox_receive *)msg)->payload);
+}
+
 static const struct {
 	size_t size;
 	fini_fn *fini; /* NULL: nothing to free */
@@ -62,6 +67,8 @@ static const struct {
     [QY_DB_OP_APIKEY_TOUCH] = {sizeof(struct qy_msg_apikey_touch), NULL},
     [QY_DB_OP_JOURNAL_APPEND] = {sizeof(struct qy_msg_journal_append), NULL},
     [QY_DB_OP_JOURNAL_LIST] = {sizeof(struct qy_msg_journal_list), fini_journal_list},
+    [QY_DB_OP_INBOX_RECEIVE] = {sizeof(struct qy_msg_inbox_receive), fini_inbox_receive},
+    [QY_DB_OP_INBOX_ACKED] = {sizeof(struct qy_msg_inbox_acked), NULL},
     [QY_DB_OP_SEED_LOAD] = {sizeof(struct qy_msg_seed), NULL},
     [QY_DB_OP_SEED_CHECK] = {sizeof(struct qy_msg_seed), NULL},
     [QY_DB_OP_SEED_CLEAN] = {sizeof(struct qy_msg_seed), NULL},

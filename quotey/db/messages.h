@@ -19,6 +19,8 @@
 	X(APIKEY_TOUCH, apikey_touch)                                                              \
 	X(JOURNAL_APPEND, journal_append)                                                          \
 	X(JOURNAL_LIST, journal_list)                                                              \
+	X(INBOX_RECEIVE, inbox_receive)                                                            \
+	X(INBOX_ACKED, inbox_acked)                                                                \
 	X(SEED_LOAD, seed_load)                                                                    \
 	X(SEED_CHECK, seed_check)                                                                  \
 	X(SEED_CLEAN, seed_clean)                                                                  \
@@ -100,6 +102,18 @@ struct qy_msg_journal_list {
 	struct qy_db_msg base;
 	unsigned limit;
 	struct qy_journal journal;
+};
+
+struct qy_msg_inbox_receive {
+	struct qy_db_msg base;
+	struct qy_inbox_item item; /* its payload is the message's own */
+	char *payload;
+	struct qy_inbox_receipt receipt;
+};
+
+struct qy_msg_inbox_acked {
+	struct qy_db_msg base;
+	uint64_t seq;
 };
 
 struct qy_msg_seed {

@@ -333,10 +333,36 @@ static const char runtime_up[] =
 
 static const char runtime_down[] = "DROP TABLE runtime_switch;\n";
 
+/* What Slack has sent: stored before it is acked, each thing once. */
+static const char inbox_up[] =
+    "CREATE TABLE inbox (\n"
+    "	seq INTEGER PRIMARY KEY NOT NULL,\n"
+    "	envelope_id TEXT NOT NULL UNIQUE CHECK (length(envelope_id) BETWEEN 1 AND 64),\n"
+    "	event_id TEXT UNIQUE,\n"
+    "	dedupe_key TEXT NOT NULL UNIQUE,\n"
+    "	kind TEXT NOT NULL,\n"
+    "	thread_key TEXT,\n"
+    "	payload_json TEXT NOT NULL CHECK (json_valid(payload_json)),\n"
+    "	received_at TEXT NOT NULL CHECK (length(received_at) = 24),\n"
+    "	acked_at TEXT CHECK (length(acked_at) = 24),\n"
+    "	state TEXT NOT NULL\n"
+    "		CHECK (state IN ('received', 'processing', 'done', 'failed', 'ignored')),\n"
+    "	attempts INTEGER NOT NULL CHECK (attempts >= 0),\n"
+    "	claimed_by TEXT,\n"
+    "	claimed_at TEXT,\n"
+    "	last_error TEXT,\n"
+    "	done_at TEXT,\n"
+    "	" CREATED ",\n"
+    "	" UPDATED "\n"
+    ");\n"
+    "CREATE INDEX inbox_open ON inbox (seq) WHERE state IN ('received', 'processing');\n";
+
+static const char inbox_down[] = "DROP TABLE inbox;\n";
+
 static const struct qy_migration steps[] = {
     {1, "catalogue", catalogue_up, catalogue_down}, {2, "people", people_up, people_down},
     {3, "quotes", quotes_up, quotes_down},	    {4, "trail", trail_up, trail_down},
-    {5, "runtime", runtime_up, runtime_down},
+    {5, "runtime", runtime_up, runtime_down},	    {6, "inbox", inbox_up, inbox_down},
 };
 const struct qy_migration_set qy_migrations = {
     .steps = steps,

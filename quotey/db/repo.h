@@ -10,6 +10,7 @@
 #include <qrt/db.h>
 
 #include "quotey/db/apikey.h"
+#include "quotey/db/inbox.h"
 #include "quotey/db/journal.h"
 #include "quotey/db/stamp.h"
 #include "quotey/db/store.h"
@@ -103,6 +104,17 @@ enum qrt_err qy_repo_apikey_load(struct qrt_db_conn *conn, const char *id,
 				 struct qy_apikey *ret_key) QRT_MUST_USE;
 enum qrt_err qy_repo_apikey_touch(struct qrt_db_conn *conn, const char *id,
 				  const char *now) QRT_MUST_USE;
+
+/* --- inbox (repo_inbox.c) --- */
+
+/* The row of @item, by any of its three keys. ENOENT. */
+enum qrt_err qy_repo_inbox_find(struct qrt_db_conn *conn, const struct qy_inbox_item *item,
+				uint64_t *ret_seq) QRT_MUST_USE;
+enum qrt_err qy_repo_inbox_add(struct qrt_db_conn *conn, const struct qy_inbox_item *item,
+			       const char *now) QRT_MUST_USE;
+/* Unless it was acked before; an unknown number is no error. */
+enum qrt_err qy_repo_inbox_acked(struct qrt_db_conn *conn, uint64_t seq,
+				 const char *now) QRT_MUST_USE;
 
 /* --- journal (repo_journal.c) --- */
 

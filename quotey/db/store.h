@@ -28,6 +28,7 @@
 #include "quotey/core/quote.h"
 #include "quotey/db/apikey.h"
 #include "quotey/db/fault.h"
+#include "quotey/db/inbox.h"
 #include "quotey/db/journal.h"
 #include "quotey/db/seed_report.h"
 
@@ -185,6 +186,22 @@ enum qrt_err qy_db_journal_list(struct qrt_cx *cx, struct qrt_port *db, unsigned
 				struct qy_journal *ret_journal) QRT_MUST_USE;
 enum qrt_err qy_store_journal_list(struct qrt_cx *cx, struct qy_store *store, unsigned limit,
 				   struct qy_journal *ret_journal) QRT_MUST_USE;
+
+/*
+ * Takes in one envelope from Slack, unless its envelope id, event id or dedupe key is known; audits
+ * it either way. What @item says must be as quotey/db/inbox.h has it, its payload JSON. With QRT_OK
+ * it is committed; after any error it may not be: Slack sends what nobody has acked again.
+ */
+enum qrt_err qy_db_inbox_receive(struct qrt_cx *cx, struct qrt_port *db,
+				 const struct qy_inbox_item *item,
+				 struct qy_inbox_receipt *ret_receipt) QRT_MUST_USE;
+enum qrt_err qy_store_inbox_receive(struct qrt_cx *cx, struct qy_store *store,
+				    const struct qy_inbox_item *item,
+				    struct qy_inbox_receipt *ret_receipt) QRT_MUST_USE;
+/* Stamps a row with now, unless it has been before: Slack was told that we have it. */
+enum qrt_err qy_db_inbox_acked(struct qrt_cx *cx, struct qrt_port *db, uint64_t seq) QRT_MUST_USE;
+enum qrt_err qy_store_inbox_acked(struct qrt_cx *cx, struct qy_store *store,
+				  uint64_t seq) QRT_MUST_USE;
 
 /*
  * Loads the seed rows that are not there (everything or nothing) and makes the 27 checks. Failed

@@ -259,7 +259,7 @@ static enum qrt_err up_down_up(struct qrt_cx *cx, struct qy_store *store)
 	MUST_BE(qy_migrate_signature(cx, store->db, half));
 	MUST(strcmp(first, half) != 0);
 	MUST_GIVE(qy_migrate_verify(cx, store->db, &qy_migrations), QRT_ESTATE);
-	MUST(DETAIL_HAS("0002") && DETAIL_HAS("0005"));
+	MUST(DETAIL_HAS("0002") && DETAIL_HAS("0006"));
 	MUST_BE(qy_migrate_down(cx, store->db, &qy_migrations, 0, &report));
 	MUST(reads(cx, store, "SELECT group_concat(name) FROM sqlite_schema", "schema_migration"));
 	MUST(reads(cx, store, "SELECT count(*) FROM schema_migration", "0"));
@@ -1538,7 +1538,7 @@ static enum qrt_err ask_others(struct qrt_cx *cx, struct qrt_port *db)
 	MUST(report.rows_changed == 0);
 	MUST_BE(qy_db_seed_clean(cx, db, &report));
 	MUST_BE(qy_db_ping(cx, db, &counts));
-	MUST(counts.quotes == 1 && counts.api_keys == 1 && counts.schema_version == 5);
+	MUST(counts.quotes == 1 && counts.api_keys == 1 && counts.schema_version == qy_migrations.count);
 	return QRT_OK;
 }
 
@@ -1551,7 +1551,7 @@ static enum qrt_err port_task(struct qrt_cx *cx, void *arg)
 
 	err = qrt_switchboard_move(cx, test->sb, "db", test->backend, "user:test", "test", &move);
 	if (!test->must_start) {
-		MUST(err == QRT_ESTATE && strstr(move.detail, "needs 0005"));
+		MUST(err == QRT_ESTATE && strstr(move.detail, "needs 0006"));
 		return qrt_switchboard_stop(cx, test->sb);
 	}
 	MUST_BE(err);
