@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "quotey/server/json.h"
+#include "quotey/json/json.h"
 
 #define T0 INT64_C(1767323045678) /* 2026-01-02T03:04:05.678Z */
 

@@ -1538,7 +1538,8 @@ static enum qrt_err ask_others(struct qrt_cx *cx, struct qrt_port *db)
 	MUST(report.rows_changed == 0);
 	MUST_BE(qy_db_seed_clean(cx, db, &report));
 	MUST_BE(qy_db_ping(cx, db, &counts));
-	MUST(counts.quotes == 1 && counts.api_keys == 1 && counts.schema_version == qy_migrations.count);
+	MUST(counts.quotes == 1 && counts.api_keys == 1 &&
+	     counts.schema_version == qy_migrations.count);
 	return QRT_OK;
 }
 
