@@ -86,6 +86,7 @@ void qrt__wait_object(const struct qrt__wait *wait, char *ret_text, size_t n)
 	case QRT__WAIT_CONNECT:
 	case QRT__WAIT_READ:
 	case QRT__WAIT_WRITE:
+	case QRT__WAIT_TLS:
 	case QRT__WAIT_SIGNAL:
 		snprintf(ret_text, n, "descriptor %d", ((const struct qrt__socket *)object)->fd);
 		break;

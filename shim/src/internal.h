@@ -93,6 +93,7 @@ struct qrt_cx {
 	X(QRT__WAIT_CONNECT, "connect", true)                                                      \
 	X(QRT__WAIT_READ, "read", true)                                                            \
 	X(QRT__WAIT_WRITE, "write", true)                                                          \
+	X(QRT__WAIT_TLS, "TLS handshake", true)                                                    \
 	X(QRT__WAIT_SIGNAL, "signal", true)                                                        \
 	X(QRT__WAIT_LANE, "lane job", true)                                                        \
 	X(QRT__WAIT_CALL, "port call", true)                                                       \
@@ -562,6 +563,7 @@ struct qrt_runtime {
 	int64_t stall_ns;		/* a turn of so long is a stall */
 	struct qrt__watchdog *watchdog; /* NULL: nobody watches */
 	struct qrt__timers timers;
+	struct qrt__tls_lab *tls; /* contexts of its own, in a lab; NULL: none yet */
 	struct qrt__region *root;
 	uint64_t next_task_id;
 	void (*loop_fn)(void *arg); /* qrt__on_loop's errand */
@@ -833,6 +835,11 @@ void qrt__socket_ready(struct qrt__socket *socket, unsigned io);
 
 /* Those that run still are nobody's from now on: @rt is being closed. */
 void qrt__lookups_left(struct qrt_runtime *rt);
+
+/* --- TLS ------------------------------------------------------------------------------------- */
+
+/* Frees what it has of its own in a lab. */
+void qrt__tls_runtime_ended(struct qrt_runtime *rt);
 
 /* --- watches: readiness of a real descriptor ------------------------------------------------- */
 

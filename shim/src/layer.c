@@ -128,6 +128,13 @@ enum qrt_err qrt__layer_wait(struct qrt_cx *cx, struct qrt__layer *layer, enum q
 
 /* --- operations ------------------------------------------------------------------------------ */
 
+/* @err is of the layer's own operation. */
+static enum qrt_err explain(struct qrt_cx *cx, const struct qrt__layer *layer, enum qrt_err err)
+{
+	const char *why = err && err != QRT_EEOF ? layer->ops->why(layer) : "";
+	return *why ? qrt_fail(cx, err, "%s", why) : err;
+}
+
 enum qrt_err qrt__layer_read(struct qrt_cx *cx, struct qrt__layer *layer, void *buf, size_t n,
 			     size_t *ret_n)
 {
@@ -146,7 +153,7 @@ enum qrt_err qrt__layer_read(struct qrt_cx *cx, struct qrt__layer *layer, void *
 	if (!errand.err) {
 		*ret_n = errand.done;
 	}
-	return errand.err;
+	return explain(cx, layer, errand.err);
 }
 
 /* Until it is done; EAGAIN never comes out. After ECLOSED the layer may be gone. */
@@ -156,7 +163,7 @@ static enum qrt_err persist(struct qrt_cx *cx, struct errand *errand, void (*fn)
 	for (;;) {
 		qrt__on_loop(cx, fn, errand);
 		if (errand->err != QRT_EAGAIN) {
-			return errand->err;
+			return explain(cx, layer, errand->err);
 		}
 		enum qrt_err err =
 		    qrt__layer_wait(cx, layer, QRT__IO_WRITE, QRT__WAIT_WRITE, QRT_NO_DEADLINE);

@@ -32,6 +32,8 @@ struct qrt__layer_ops {
 	enum qrt_err (*end)(struct qrt__layer *layer);
 	/* A write was given up half-way: nothing that follows may look as if it belonged to it. */
 	void (*spoil)(struct qrt__layer *layer);
+	/* What went wrong, in words; "" when the error says it all. */
+	const char *(*why)(const struct qrt__layer *layer);
 	/* Frees what it has but its slot. What can still be said at once may be; below is open. */
 	void (*close)(struct qrt__layer *layer);
 };

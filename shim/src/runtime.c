@@ -385,6 +385,7 @@ void qrt_runtime_close(struct qrt_runtime **rt_ptr)
 	qrt__tell(rt, QRT__TRACE_GONE, rt, 0);
 	assert_nothing_left(rt);
 	qrt__region_close_root(rt);
+	qrt__tls_runtime_ended(rt);
 	rt->driver->close(rt);
 	runtime_free(rt);
 	*rt_ptr = NULL;

@@ -27,6 +27,7 @@
 #include "shim/src/internal.h"
 #include "tests/lib/backends.h"
 #include "tests/lib/test.h"
+#include "tests/lib/tls_pair.h"
 
 enum moment { BEFORE, PARKED, DONE_THEN_CANCEL, CANCEL_THEN_DONE, MOMENTS };
 
@@ -66,6 +67,7 @@ struct play {
 	struct qrt_listener *listener;
 	uint16_t port;
 	struct qrt_stream *a, *b;
+	struct qrt_tls *tls;
 	struct qrt_ws *client, *server;
 	struct qrt_child *child;
 	struct qrt_signals *signals;
@@ -1053,6 +1055,41 @@ static const struct row row_QRT__WAIT_WRITE = {.name = "write",
 					       .done_then_cancel = QRT_ECANCELED,
 					       .by_world = true,
 					       .again = true};
+
+static enum qrt_err tls_prepare(struct qrt_cx *cx, struct play *play)
+{
+	play->tls = tls_server();
+	return pair_prepare(cx, play);
+}
+
+/* What it waits for is the peer's word; that there will be none is the shortest one. */
+static enum qrt_err tls_enter(struct qrt_cx *cx, struct play *play)
+{
+	enum qrt_err err = qrt_tls_accept(cx, play->tls, &play->a);
+	return err == QRT_ECONNRESET ? QRT_OK : err;
+}
+
+static enum qrt_err tls_complete(struct qrt_cx *cx, struct play *play)
+{
+	qrt_stream_close(cx, &play->b);
+	return QRT_OK;
+}
+
+static enum qrt_err tls_check(struct qrt_cx *cx, struct play *play)
+{
+	(void)cx;
+	EXPECT(!play->a); /* closed, however it ended */
+	qrt_tls_unref(&play->tls);
+	return QRT_OK;
+}
+
+static const struct row row_QRT__WAIT_TLS = {.name = "TLS handshake",
+					     .prepare = tls_prepare,
+					     .enter = tls_enter,
+					     .complete = tls_complete,
+					     .check = tls_check,
+					     .clean = net_clean,
+					     .by_world = true};
 
 static enum qrt_err signal_prepare(struct qrt_cx *cx, struct play *play)
 {
