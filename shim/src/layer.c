@@ -42,8 +42,6 @@ static void errand_write(void *arg)
 			errand->iov += used;
 			errand->n -= used;
 			errand->done += done;
-		} else if (err == QRT_EAGAIN) {
-			err = layer->ops->flush(layer);
 		}
 	}
 	errand->err = err ? err : layer->ops->flush(layer);

@@ -21,8 +21,8 @@ struct qrt__layer_ops {
 	/* At least one byte. EAGAIN: the stream below must be readable first. */
 	enum qrt_err (*read)(struct qrt__layer *layer, void *buf, size_t n, size_t *ret_n);
 	/*
-	 * Takes some of it, which counts as sent. EAGAIN: nothing was taken, flush first; more of
-	 * what was taken earlier has to go down.
+	 * Takes some of it, which counts as sent. EAGAIN: nothing, for what was taken earlier has
+	 * to go down first, and the stream below must be writable for that.
 	 */
 	enum qrt_err (*write)(struct qrt__layer *layer, const struct iovec *iov, size_t n_iov,
 			      size_t *ret_n);

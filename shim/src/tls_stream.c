@@ -122,7 +122,12 @@ static enum qrt_err tls_flush(struct qrt__layer *layer)
 
 static enum qrt_err tls_read(struct qrt__layer *layer, void *buf, size_t n, size_t *ret_n)
 {
-	return qrt__tls_conn_read(stream_of(layer)->conn, buf, n, ret_n);
+	struct qrt__tls_stream *stream = stream_of(layer);
+	if (stream->waiting_n > 0) {
+		/* An answer to what was read before; or a writer's, who then hears of it. */
+		QRT_IGNORE(tls_flush(layer), "a failure is kept for who writes");
+	}
+	return qrt__tls_conn_read(stream->conn, buf, n, ret_n);
 }
 
 /* A record of small slices is better than a record for each. Returns how much is in @to. */
@@ -157,7 +162,8 @@ static enum qrt_err tls_write(struct qrt__layer *layer, const struct iovec *iov,
 	if (stream->spoiled) {
 		return QRT_ESTATE;
 	}
-	return stream->waiting_n > 0 ? QRT_EAGAIN : write_record(stream, iov, n_iov, ret_n);
+	enum qrt_err err = stream->waiting_n > 0 ? tls_flush(layer) : QRT_OK;
+	return err ? err : write_record(stream, iov, n_iov, ret_n);
 }
 
 static enum qrt_err tls_end(struct qrt__layer *layer)
