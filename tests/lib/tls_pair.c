@@ -138,11 +138,11 @@ static enum qrt_err be_server(struct qrt_cx *cx, void *arg)
 	return QRT_OK;
 }
 
-static void be_client(struct qrt_cx *cx, struct tls_pair *pair, uint16_t port)
+static void be_client(struct qrt_cx *cx, struct tls_pair *pair)
 {
 	struct qrt_stream *stream = NULL;
 	const char *address = pair->address ? pair->address : "127.0.0.1";
-	enum qrt_err err = qrt_connect(cx, address, port, &stream);
+	enum qrt_err err = qrt_connect(cx, address, pair->port, &stream);
 	err = err ? err
 		  : qrt_tls_connect(cx, pair->client, pair->host ? pair->host : "server.test",
 				    &stream);
@@ -158,10 +158,9 @@ enum qrt_err tls_pair_play(struct qrt_cx *cx, struct tls_pair *pair)
 {
 	struct play play = {.pair = pair};
 	struct qrt_region *region;
-	uint16_t port;
 	int fd;
-	enum qrt_err err =
-	    qrt_socket_listen(cx, pair->address ? pair->address : "127.0.0.1", 0, &fd, &port);
+	enum qrt_err err = qrt_socket_listen(cx, pair->address ? pair->address : "127.0.0.1",
+					     pair->port, &fd, &pair->port);
 	err = err ? err : qrt_listener_adopt(cx, fd, &play.listener);
 	if (err) {
 		return err;
@@ -170,7 +169,7 @@ enum qrt_err tls_pair_play(struct qrt_cx *cx, struct tls_pair *pair)
 	if (!err) {
 		err = qrt_spawn(region, be_server, &play);
 		if (!err) {
-			be_client(qrt_region_cx(region), pair, port);
+			be_client(qrt_region_cx(region), pair);
 		}
 		err = qrt_region_close(cx, &region, err);
 	}

@@ -18,6 +18,7 @@ struct tls_pair {
 	struct qrt_tls *server, *client;
 	const char *host;    /* NULL: "server.test" */
 	const char *address; /* NULL: "127.0.0.1" */
+	uint16_t port;	     /* 0: any; it is the same for the next connection */
 	tls_side_fn *at_server, *at_client;
 	void *arg;
 	/* What came of it: of the handshake, else of the side. */
