@@ -66,7 +66,8 @@ struct qrt__engine {
 	struct qrt__region *(*detach_to)(struct qrt__region *home);
 };
 
-enum qrt__io { QRT__IO_READ = 1, QRT__IO_WRITE = 2 };
+/* HANGUP: the peer's stream has ended, or the connection; also while nothing is read. */
+enum qrt__io { QRT__IO_READ = 1, QRT__IO_WRITE = 2, QRT__IO_HANGUP = 4 };
 
 /*
  * Sockets of the driver's world. Each call tries once and answers QRT_EAGAIN
@@ -91,6 +92,8 @@ struct qrt__net {
 	enum qrt_err (*write)(struct qrt__socket *socket, const struct iovec *iov, size_t n_iov,
 			      size_t *ret_n);
 	enum qrt_err (*shutdown)(struct qrt__socket *socket);
+	/* What is under way both ways is given up; a close follows. */
+	void (*reset)(struct qrt__socket *socket);
 	/* Forgets the socket and closes its fd; no qrt__socket_ready for it afterwards. */
 	void (*close)(struct qrt__socket *socket);
 	/* An fd that becomes readable with one `int` per signal of the set. */

@@ -241,6 +241,13 @@ static enum qrt_err shutdown_socket(struct qrt__socket *socket)
 	return shutdown(socket->fd, SHUT_WR) ? qrt__err_from_errno(errno) : QRT_OK;
 }
 
+static void reset_socket(struct qrt__socket *socket)
+{
+	const struct linger at_once = {.l_onoff = 1};
+	QRT_IGNORE(setsockopt(socket->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)),
+		   "what has no such option has no reset");
+}
+
 static void close_socket(struct qrt__socket *socket)
 {
 	struct posix_socket *self = socket->net;
@@ -294,6 +301,7 @@ const struct qrt__net qrt__net_posix = {
     .read = read_some,
     .write = write_some,
     .shutdown = shutdown_socket,
+    .reset = reset_socket,
     .close = close_socket,
     .signals = signals_fd,
     .signal_read = signal_read,

@@ -276,13 +276,15 @@ static unsigned readiness(const struct qrt__lab_file *file)
 	const struct qrt__lab_pipe *in = &end->in, *out = &end->peer->in;
 	if (end->conn->state != QRT__LAB_CONNECTED) {
 		bool failed = end->conn->state == QRT__LAB_FAILED;
-		return failed ? QRT__IO_READ | QRT__IO_WRITE : 0;
+		return failed ? QRT__IO_READ | QRT__IO_WRITE | QRT__IO_HANGUP : 0;
 	}
 	bool can_read = in->readable > 0 || in->fin.arrived;
 	/* What must fail need not wait. */
 	bool can_write =
 	    pipe_room(file->lab, out) > 0 || out->fin.sent || in->gone.arrived || in->reset;
-	return (can_read ? QRT__IO_READ : 0u) | (can_write ? QRT__IO_WRITE : 0u);
+	bool hung_up = in->fin.arrived || in->reset;
+	return (can_read ? QRT__IO_READ : 0u) | (can_write ? QRT__IO_WRITE : 0u) |
+	       (hung_up ? QRT__IO_HANGUP : 0u);
 }
 
 const struct qrt__lab_file_kind qrt__lab_end_kind = {

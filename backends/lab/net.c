@@ -234,6 +234,14 @@ static enum qrt_err shutdown_socket(struct qrt__socket *socket)
 	return end ? qrt__lab_end_shutdown(end) : QRT_EINVAL;
 }
 
+static void reset_socket(struct qrt__socket *socket)
+{
+	struct qrt__lab_end *end = end_of(socket);
+	if (end) {
+		qrt__lab_conn_reset(end->conn);
+	}
+}
+
 enum qrt_err qrt__lab_pair(struct qrt_lab *lab, int *ret_a, int *ret_b)
 {
 	struct qrt__lab_conn *conn = qrt__lab_conn_new(lab, decide);
@@ -417,6 +425,7 @@ const struct qrt__net qrt__net_lab = {
     .read = read_some,
     .write = write_some,
     .shutdown = shutdown_socket,
+    .reset = reset_socket,
     .close = close_socket,
     .signals = signals_fd,
     .signal_read = signal_read,

@@ -6,9 +6,13 @@
  * carries a record per connection: it sees the bytes come in, holds the deadlines evhttp does not
  * have, and learns of the end through the connection's close callback.
  *
- * What evhttp answers by itself, with a page of its own: 400 for a malformed head and for one
- * beyond the hard limit, 413 for a body over the limit and for malformed chunks (also for chunk
- * extensions, which it does not know). It takes folded headers and bare line feeds.
+ * evhttp is lax: it takes bare line feeds, folded headers, lengths that contradict each other. So a
+ * guard, our own strict parser, reads every byte before evhttp does and keeps none of the body.
+ * What it refuses evhttp never sees. Where the two disagree on the end of a message the connection
+ * ends.
+ *
+ * What evhttp cannot do: it reads a request's body whole before it tells of it, takes none with GET
+ * and the like, and no chunk extensions (it says 413).
  */
 #include "backends/legacy/http_evhttp.h"
 
@@ -30,11 +34,15 @@
 
 #include "backends/legacy/libevent.h"
 #include "shim/src/http_exchange.h"
+#include "shim/src/http_parse.h"
 #include "shim/src/internal.h"
 
 #define HEAD_SLACK (64u * 1024) /* evhttp's own limit lies so far above ours */
+#define AHEAD_MAX (64u * 1024)	/* requests that wait for their turn are held up to here */
 #define REFUSED_MAX 64u		/* 503s under way; beyond, a connection is just closed */
 #define ACCEPT_PAUSE_NS (50 * QRT_MS)
+#define CLOSE_LINGER_NS QRT_SEC /* how long what a refused peer still sends is read */
+#define WRITE_PIECE (64u * 1024)
 #define PEER_MAX 80
 
 struct ev_server {
@@ -55,22 +63,35 @@ struct ev_server {
 
 /*
  *	new ──> quiet ──> head ──> body ──> busy ──> quiet, or the end
+ *	                   └───────┴──> refused ──> lingers ──> the end
  *
- * new    evhttp has not finished accepting it
- * busy   from the complete request to the last byte of its reply
+ * new      evhttp has not finished accepting it
+ * busy     from the complete request to the last byte of its reply
+ * refused  the guard has: evhttp is told nothing more
+ * lingers  the answer is out; what the peer still sends is read and dropped
  */
-enum conn_phase { CONN_NEW, CONN_QUIET, CONN_HEAD, CONN_BODY, CONN_BUSY };
+enum conn_phase {
+	CONN_NEW,
+	CONN_QUIET,
+	CONN_HEAD,
+	CONN_BODY,
+	CONN_BUSY,
+	CONN_REFUSED,
+	CONN_LINGERS,
+};
 
 struct ev_conn {
 	struct qrt__list in_server;
 	struct ev_server *server;
 	struct bufferevent *bev; /* a reference of our own */
 	struct evhttp_connection *evcon;
-	struct event *timer;	   /* of the phase; attaches in CONN_NEW */
-	struct exchange *exchange; /* while its task runs */
+	struct event *timer;   /* of the phase; attaches in CONN_NEW */
+	struct event *dropper; /* reads in CONN_LINGERS, else NULL */
+	struct qrt__http_parser *guard;
+	struct qrt__http_exchange coming; /* for its plan, while the guard reads the request */
+	struct exchange *exchange;	  /* while its task runs */
 	enum conn_phase phase;
 	bool refused;
-	bool line_empty; /* the line of the head that comes in has no byte yet */
 	unsigned requests;
 	int fd;
 };
@@ -78,13 +99,16 @@ struct ev_conn {
 /* One request; lives from evhttp's callback to the reply. */
 struct exchange {
 	struct ev_server *server;
-	struct ev_conn *conn; /* NULL: the connection is gone */
-	struct evhttp_request *ev;
+	struct ev_conn *conn;	   /* NULL: the connection is gone */
+	struct evhttp_request *ev; /* NULL: and the request with it */
 	struct qrt__http_arena arena;
 	struct qrt_http_request req;
 	struct qrt_http_response resp;
+	struct qrt__http_exchange x;
+	enum qrt__http_ending ending;
 	const char *date;
-	bool done; /* the handler has returned */
+	bool done;		   /* the handler has returned */
+	struct qrt__event drained; /* what a stream has written is with the system, or never will */
 };
 
 static struct ev_server *own(struct qrt_http_server *base)
@@ -108,7 +132,6 @@ static void phase_enter(struct ev_conn *conn, enum conn_phase phase)
 	bool first = conn->requests == 0;
 
 	conn->phase = phase;
-	conn->line_empty = false;
 	switch (phase) {
 	case CONN_NEW:
 		event_active(conn->timer, EV_TIMEOUT, 0);
@@ -128,45 +151,97 @@ static void phase_enter(struct ev_conn *conn, enum conn_phase phase)
 	case CONN_BUSY:
 		event_del(conn->timer);
 		break;
+	case CONN_REFUSED:
+		event_active(conn->timer, EV_TIMEOUT, 0);
+		break;
+	case CONN_LINGERS:
+		timer_set(conn->timer, CLOSE_LINGER_NS);
+		break;
 	}
 }
 
-/* Looks for the empty line that ends a head. */
-static void head_watch(struct ev_conn *conn, const char *data, size_t n)
+static void guard_begin(struct ev_conn *conn)
 {
-	for (size_t i = 0; i < n && conn->phase == CONN_HEAD; i++) {
-		if (data[i] == '\n' && conn->line_empty) {
-			phase_enter(conn, CONN_BODY);
-		} else if (data[i] == '\n') {
-			conn->line_empty = true;
-		} else if (data[i] != '\r') {
-			conn->line_empty = false;
+	struct ev_server *server = conn->server;
+	struct qrt_http_request *req;
+
+	qrt__http_parser_reset(conn->guard);
+	req = qrt__http_parser_request(conn->guard);
+	req->app = server->base.opts.app;
+	conn->coming = (struct qrt__http_exchange){.server = &server->base, .req = req};
+}
+
+/* The head is there and a body follows. evhttp keeps it whole, so a stream is bounded, too. */
+static enum qrt__http_state guard_body(struct ev_conn *conn)
+{
+	const struct qrt_http_plan *plan = &conn->coming.plan;
+	size_t max;
+
+	qrt__http_exchange_plan(&conn->coming);
+	max = plan->body_max <= QRT__HTTP_WHOLE_MAX ? plan->body_max
+						    : conn->server->base.opts.body_max;
+	return qrt__http_parser_body(conn->guard, false, max);
+}
+
+/* The guard reads @n bytes, as far as they belong to the message. */
+static void guard_feed(struct ev_conn *conn, const char *data, size_t n)
+{
+	enum qrt__http_state state = QRT__HTTP_MORE;
+
+	while (n > 0 && state == QRT__HTTP_MORE) {
+		size_t used = 0;
+
+		state = qrt__http_parser_feed(conn->guard, data, n, &used);
+		if (state == QRT__HTTP_HEAD) {
+			state = guard_body(conn);
 		}
+		data += used;
+		n -= used;
 	}
-}
-
-/* Bytes have come in; evhttp sees them afterwards. */
-static void on_input(struct evbuffer *input, const struct evbuffer_cb_info *info, void *arg)
-{
-	struct ev_conn *conn = arg;
-	size_t from = info->orig_size - info->n_deleted;
-	size_t left = info->n_added;
-
-	if (info->n_added > 0 && conn->phase == CONN_QUIET) {
+	if (state == QRT__HTTP_FAULT) {
+		phase_enter(conn, CONN_REFUSED);
+	} else if (conn->phase == CONN_QUIET && qrt__http_parser_started(conn->guard)) {
 		phase_enter(conn, CONN_HEAD);
 	}
-	while (left > 0 && conn->phase == CONN_HEAD) {
-		char part[512];
-		size_t n = left < sizeof(part) ? left : sizeof(part);
+	if (conn->phase == CONN_HEAD && qrt__http_parser_has_head(conn->guard)) {
+		phase_enter(conn, CONN_BODY);
+	}
+}
+
+/* The guard reads @n bytes of @input, from @from on. */
+static void guard_read(struct ev_conn *conn, struct evbuffer *input, size_t from, size_t n)
+{
+	while (n > 0 && conn->phase != CONN_REFUSED && !qrt__http_parser_is_done(conn->guard)) {
+		char part[2048];
+		size_t len = n < sizeof(part) ? n : sizeof(part);
 		struct evbuffer_ptr at;
 
 		if (evbuffer_ptr_set(input, &at, from, EVBUFFER_PTR_SET) ||
-		    evbuffer_copyout_from(input, &at, part, n) != (ev_ssize_t)n) {
+		    evbuffer_copyout_from(input, &at, part, len) != (ev_ssize_t)len) {
 			return;
 		}
-		head_watch(conn, part, n);
-		from += n;
-		left -= n;
+		guard_feed(conn, part, len);
+		from += len;
+		n -= len;
+	}
+}
+
+static bool is_receiving(const struct ev_conn *conn)
+{
+	return conn->phase == CONN_QUIET || conn->phase == CONN_HEAD || conn->phase == CONN_BODY;
+}
+
+/* Bytes have come in; evhttp sees them afterwards, unless they are refused. */
+static void on_input(struct evbuffer *input, const struct evbuffer_cb_info *info, void *arg)
+{
+	struct ev_conn *conn = arg;
+
+	if (info->n_added > 0 && is_receiving(conn)) {
+		guard_read(conn, input, info->orig_size - info->n_deleted, info->n_added);
+	}
+	if (conn->phase == CONN_REFUSED) {
+		/* So many never come: its read callback is not called any more. */
+		bufferevent_setwatermark(conn->bev, EV_READ, EV_SSIZE_MAX, 0);
 	}
 }
 
@@ -185,9 +260,17 @@ static void conn_free(struct ev_conn *conn)
 		}
 	}
 	if (conn->exchange) {
-		conn->exchange->conn = NULL;
+		struct exchange *x = conn->exchange;
+
+		x->conn = NULL;
+		qrt__event_set(&x->drained);
+		qrt__http_exchange_peer_gone(&x->x);
+	}
+	if (conn->dropper) {
+		event_free(conn->dropper);
 	}
 	qrt__list_remove(&conn->in_server);
+	qrt__http_parser_destroy(&conn->guard);
 	evbuffer_remove_cb(bufferevent_get_input(conn->bev), on_input, conn);
 	bufferevent_decref(conn->bev);
 	event_free(conn->timer);
@@ -204,7 +287,54 @@ static void on_close(struct evhttp_connection *evcon, void *arg)
 /* Ends the connection; evhttp calls on_close. Not from within evhttp's own callbacks. */
 static void conn_kill(struct ev_conn *conn)
 {
+	struct exchange *x = conn->exchange;
+
+	if (x) {
+		/* Its request goes with it. */
+		x->ev = NULL;
+		x->conn = NULL;
+		qrt__event_set(&x->drained);
+		conn->exchange = NULL;
+	}
 	evhttp_connection_free(conn->evcon);
+}
+
+/* The peer must not take what it has for all there is. */
+static void conn_break(struct ev_conn *conn)
+{
+	const struct linger at_once = {.l_onoff = 1};
+
+	QRT_IGNORE(setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)),
+		   "what has no such option has no reset");
+	conn_kill(conn);
+}
+
+static void on_dropped(evutil_socket_t fd, short what, void *arg)
+{
+	struct ev_conn *conn = arg;
+	char part[8192];
+	ssize_t n = recv(fd, part, sizeof(part), MSG_DONTWAIT);
+
+	(void)what;
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+		conn_kill(conn);
+	}
+}
+
+/*
+ * Ends a connection whose peer may still be sending: closing with unread bytes would make the
+ * system throw our answer away on its way.
+ */
+static void conn_linger(struct ev_conn *conn)
+{
+	bufferevent_disable(conn->bev, EV_READ | EV_WRITE);
+	conn->dropper =
+	    event_new(conn->server->events, conn->fd, EV_READ | EV_PERSIST, on_dropped, conn);
+	if (!conn->dropper || event_add(conn->dropper, NULL) || shutdown(conn->fd, SHUT_WR)) {
+		conn_kill(conn);
+		return;
+	}
+	phase_enter(conn, CONN_LINGERS);
 }
 
 /* Writes @resp past evhttp, which has nothing to say now: best effort, before the end. */
@@ -223,7 +353,7 @@ static void send_last_words(struct ev_conn *conn, const struct qrt_http_response
 	iov[1].iov_len = resp->body_len;
 	QRT_IGNORE(sendmsg(conn->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT),
 		   "the peer did not listen");
-	qrt__http_count_status(&conn->server->base, resp->status);
+	qrt__http_count_refusal(&conn->server->base, resp->status);
 }
 
 static void peer_set(struct qrt_http_request *req, struct evhttp_connection *evcon)
@@ -239,8 +369,8 @@ static void peer_set(struct qrt_http_request *req, struct evhttp_connection *evc
 	req->peer = copy ? copy : "";
 }
 
-/* A request did not come in time: evhttp would close without a word. */
-static void time_out(struct ev_conn *conn)
+/* Answers past evhttp, which would close without a word, and ends the connection. */
+static void answer_and_end(struct ev_conn *conn, int status, const char *why)
 {
 	struct ev_server *server = conn->server;
 	struct qrt__http_arena arena;
@@ -249,13 +379,36 @@ static void time_out(struct ev_conn *conn)
 
 	qrt__http_arena_init(&arena);
 	qrt__http_request_init(&req, &arena);
-	qrt__http_response_init(&resp, &arena);
+	qrt__http_response_init(&resp, &arena, &req);
 	req.app = server->base.opts.app;
 	peer_set(&req, conn->evcon);
-	qrt__http_answer(&server->base, &req, &resp, 408, "the request did not come in time");
+	qrt__http_answer(&server->base, &req, &resp, status, why);
 	send_last_words(conn, &resp);
 	qrt__http_arena_fini(&arena);
-	conn_kill(conn);
+	conn_linger(conn);
+}
+
+static void answer_fault(struct ev_conn *conn)
+{
+	const char *why = "";
+	int status = qrt__http_parser_fault(conn->guard, &why);
+
+	/* Two readers that disagree on where a message ends are one too many. */
+	answer_and_end(conn, status ? status : 400, status ? why : "malformed request");
+}
+
+/* The handler has had its deadline and the grace: nobody here can make it end. */
+static void answer_overdue(struct ev_conn *conn)
+{
+	if (qrt__http_response_begun(&conn->exchange->resp)) {
+		conn_break(conn);
+		return;
+	}
+	/* Its answer, if one comes, is nobody's. */
+	conn->exchange->conn = NULL;
+	conn->exchange->ev = NULL;
+	conn->exchange = NULL;
+	answer_and_end(conn, 503, "the request took too long");
 }
 
 static bool fd_table_reserve(struct ev_server *server, int fd)
@@ -301,6 +454,7 @@ static void attach(struct ev_conn *conn)
 	conn->refused = live >= server->base.opts.connections_max;
 	conn->fd = bufferevent_getfd(conn->bev);
 	QRT__COUNT(counters->connections, 1);
+	QRT__COUNT(counters->refused, conn->refused);
 	if (!fd_table_reserve(server, conn->fd) ||
 	    (conn->refused && server->refused >= REFUSED_MAX)) {
 		conn->fd = -1;
@@ -317,6 +471,7 @@ static void attach(struct ev_conn *conn)
 	evhttp_connection_set_closecb(conn->evcon, on_close, conn);
 	QRT_IGNORE(setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)),
 		   "a socket without it only answers later");
+	guard_begin(conn);
 	phase_enter(conn, CONN_QUIET);
 }
 
@@ -326,13 +481,39 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (conn->phase == CONN_NEW) {
+	switch (conn->phase) {
+	case CONN_NEW:
 		attach(conn);
-	} else if (conn->phase == CONN_QUIET) {
+		break;
+	case CONN_QUIET:
+	case CONN_LINGERS:
 		conn_kill(conn);
-	} else if (conn->phase != CONN_BUSY) {
-		time_out(conn);
+		break;
+	case CONN_HEAD:
+	case CONN_BODY:
+		answer_and_end(conn, 408, "the request did not come in time");
+		break;
+	case CONN_BUSY:
+		answer_overdue(conn);
+		break;
+	case CONN_REFUSED:
+		answer_fault(conn);
+		break;
 	}
+}
+
+static bool conn_make(struct event_base *events, const struct ev_server *server,
+		      struct ev_conn *conn)
+{
+	const struct qrt__http_limits limits = {
+	    .request_line_max = server->base.opts.request_line_max,
+	    .header_max = server->base.opts.header_max,
+	};
+
+	conn->bev = bufferevent_socket_new(events, -1, 0);
+	conn->timer = conn->bev ? evtimer_new(events, on_timer, conn) : NULL;
+	return conn->timer && !qrt__http_parser_create(&limits, &conn->guard) &&
+	       evbuffer_add_cb(bufferevent_get_input(conn->bev), on_input, conn);
 }
 
 /* evhttp asks for a bufferevent: a connection has come. NULL: it makes one, unknown to us. */
@@ -344,9 +525,8 @@ static struct bufferevent *on_accept(struct event_base *events, void *arg)
 	if (!conn) {
 		return NULL;
 	}
-	conn->bev = bufferevent_socket_new(events, -1, 0);
-	conn->timer = conn->bev ? evtimer_new(events, on_timer, conn) : NULL;
-	if (!conn->timer || !evbuffer_add_cb(bufferevent_get_input(conn->bev), on_input, conn)) {
+	if (!conn_make(events, server, conn)) {
+		qrt__http_parser_destroy(&conn->guard);
 		if (conn->timer) {
 			event_free(conn->timer);
 		}
@@ -424,23 +604,19 @@ static const char *value_take(struct exchange *x, const char *value)
 
 static int headers_take(struct exchange *x, const char **ret_why)
 {
-	size_t total = 2; /* the empty line */
+	/* evhttp has put trailers behind the headers; they are dropped. */
+	size_t left = qrt__http_parser_request(x->conn->guard)->headers.n;
 	struct evkeyval *header;
 	enum qrt_err err = QRT_OK;
 
-	for (header = evhttp_request_get_input_headers(x->ev)->tqh_first; header && !err;
-	     header = header->next.tqe_next) {
+	for (header = evhttp_request_get_input_headers(x->ev)->tqh_first;
+	     header && left > 0 && !err; header = header->next.tqe_next, left--) {
 		const char *name =
 		    qrt__http_arena_text(&x->arena, header->key, strlen(header->key));
 		const char *value = value_take(x, header->value);
 
-		total += strlen(header->key) + strlen(header->value) + 4;
 		err =
 		    name && value ? qrt__http_request_add_header(&x->req, name, value) : QRT_ENOMEM;
-	}
-	if (!err && total > x->server->base.opts.header_max) {
-		*ret_why = "the headers are too long";
-		return 431;
 	}
 	return status_of(err, "malformed header", ret_why);
 }
@@ -486,7 +662,6 @@ static int request_take(struct exchange *x, const char **ret_why)
 {
 	const char *uri = evhttp_request_get_uri(x->ev);
 	struct qrt_http_request *req = &x->req;
-	size_t line;
 	int status;
 
 	if (!method_text(evhttp_request_get_command(x->ev))) {
@@ -494,11 +669,6 @@ static int request_take(struct exchange *x, const char **ret_why)
 		return 501;
 	}
 	req->method = method_text(evhttp_request_get_command(x->ev));
-	line = strlen(req->method) + strlen(uri) + strlen("  HTTP/1.1");
-	if (line > x->server->base.opts.request_line_max) {
-		*ret_why = "the request line is too long";
-		return 414;
-	}
 	if (x->ev->major != 1 || x->ev->minor > 1) {
 		*ret_why = "only HTTP/1.0 and HTTP/1.1 are served";
 		return 505;
@@ -509,6 +679,11 @@ static int request_take(struct exchange *x, const char **ret_why)
 	status = status ? status : headers_take(x, ret_why);
 	status = status ? status : qrt__http_request_check(req, ret_why);
 	status = status ? status : body_check(x, ret_why);
+	if (!status && !qrt__http_parser_is_done(x->conn->guard)) {
+		*ret_why = "malformed request"; /* the guard waits for more of it */
+		status = 400;
+	}
+	req->declared = qrt__http_parser_request(x->conn->guard)->declared;
 	return status ? status : body_take(x, ret_why);
 }
 
@@ -531,10 +706,17 @@ static void on_sent(struct evhttp_request *ev, void *arg)
 	int fd = bufferevent_getfd(evhttp_connection_get_bufferevent(evcon));
 	struct ev_conn *conn = server->by_fd[fd];
 	struct evbuffer *input = bufferevent_get_input(conn->bev);
+	size_t ahead = evbuffer_get_length(input);
 
+	bufferevent_setwatermark(conn->bev, EV_READ, 0, 0);
 	phase_enter(conn, CONN_QUIET);
-	if (evbuffer_get_length(input) > 0) {
-		phase_enter(conn, CONN_HEAD);
+	guard_begin(conn);
+	guard_read(conn, input, 0, ahead);
+	if (conn->phase == CONN_REFUSED) {
+		/* evhttp reads what is there without being asked. */
+		evbuffer_drain(input, ahead);
+	} else if (conn->phase != CONN_QUIET) {
+		return;
 	} else if (server->linger_over) {
 		/* Not freed in here, where evhttp goes on with it: the end of stream does it. */
 		shutdown(fd, SHUT_RDWR);
@@ -548,6 +730,11 @@ static bool wants_close(const struct exchange *x)
 	return !x->req.keep_alive || server->draining || server->closing || x->conn->refused ||
 	       x->conn->requests >= server->base.opts.requests_per_connection ||
 	       qrt__http_response_closes(&x->resp);
+}
+
+static int64_t length_of(const struct qrt_http_response *resp)
+{
+	return qrt__http_response_begun(resp) ? resp->stream.length : (int64_t)resp->body_len;
 }
 
 static bool headers_put(const struct exchange *x, struct evkeyvalq *out)
@@ -564,33 +751,27 @@ static bool headers_put(const struct exchange *x, struct evkeyvalq *out)
 	if (x->date && !qrt_http_response_header(&x->resp, "Date")) {
 		put = put && evhttp_add_header(out, "Date", x->date) == 0;
 	}
-	if (qrt__http_status_has_body(x->resp.status)) {
-		snprintf(length, sizeof(length), "%zu", x->resp.body_len);
+	if (qrt__http_status_has_body(x->resp.status) && length_of(&x->resp) >= 0) {
+		snprintf(length, sizeof(length), "%lld", (long long)length_of(&x->resp));
 		put = put && evhttp_add_header(out, "Content-Length", length) == 0;
+	} else if (x->resp.stream.framing == QRT__HTTP_BY_NOTHING && x->req.minor > 0) {
+		/* To HEAD; with a body evhttp adds it. */
+		put = put && evhttp_add_header(out, "Transfer-Encoding", "chunked") == 0;
 	}
-	if (wants_close(x)) {
+	if (wants_close(x) || x->resp.stream.framing == QRT__HTTP_BY_CLOSE) {
 		put = put && evhttp_add_header(out, "Connection", "close") == 0;
 	}
 	return put;
 }
 
-/* On the loop's stack. Gives the answer to evhttp, and the request with it. */
-static void exchange_reply(void *arg)
+static void reply_whole(struct exchange *x)
 {
-	struct exchange *x = arg;
-	bool body = qrt__http_status_has_body(x->resp.status) &&
-		    strcmp(x->req.method, "HEAD") != 0 && x->resp.body_len > 0;
-	struct evbuffer *buf = NULL;
+	struct evbuffer *buf = evbuffer_new();
+	bool body = qrt__http_response_has_body(&x->resp) && x->resp.body_len > 0;
 
-	if (!x->conn) {
-		/* evhttp has let go of the request when it lost the connection. */
-		evhttp_request_free(x->ev);
-		return;
-	}
-	buf = evbuffer_new();
 	if (!buf || (body && evbuffer_add(buf, x->resp.body, x->resp.body_len)) ||
 	    !headers_put(x, evhttp_request_get_output_headers(x->ev))) {
-		conn_kill(x->conn); /* and the request */
+		conn_kill(x->conn);
 	} else {
 		evhttp_request_set_on_complete_cb(x->ev, on_sent, x->server);
 		evhttp_send_reply(x->ev, x->resp.status, qrt_http_reason(x->resp.status), buf);
@@ -600,19 +781,45 @@ static void exchange_reply(void *arg)
 	}
 }
 
+/* On the loop's stack. Gives the answer to evhttp, and the request with it. */
+static void exchange_reply(void *arg)
+{
+	struct exchange *x = arg;
+
+	if (!x->conn) {
+		/* evhttp has let go of the request when it lost the connection. */
+		if (x->ev) {
+			evhttp_request_free(x->ev);
+		}
+		return;
+	}
+	event_del(x->conn->timer);
+	switch (x->ending) {
+	case QRT__HTTP_SEND:
+		reply_whole(x);
+		break;
+	case QRT__HTTP_FINISH:
+		evhttp_request_set_on_complete_cb(x->ev, on_sent, x->server);
+		evhttp_send_reply_end(x->ev);
+		break;
+	case QRT__HTTP_BREAK:
+		conn_break(x->conn);
+		break;
+	}
+}
+
 /* Runs however the task ends; after a panic of the handler it gives the answer. */
 static void exchange_end(struct qrt_cx *cx, void *arg)
 {
 	struct exchange *x = arg;
-	int status;
+	bool broken;
 
 	if (!x->done) {
-		qrt__http_answer(&x->server->base, &x->req, &x->resp, 500, "internal error");
-		x->req.keep_alive = false;
+		x->ending = qrt__http_exchange_cut(cx, &x->x);
 	}
 	x->date = qrt__http_server_date(cx, &x->server->base);
-	status = x->conn ? x->resp.status : 0;
-	qrt__http_count_end(&x->server->base, status);
+	broken = !x->conn || x->ending == QRT__HTTP_BREAK;
+	qrt__http_count_end(&x->server->base, broken ? 0 : x->resp.status);
 	qrt__on_loop(cx, exchange_reply, x);
 	exchange_free(x);
 }
@@ -628,17 +835,114 @@ static enum qrt_err exchange_main(struct qrt_cx *cx, void *arg)
 		exchange_end(cx, x);
 		return QRT_OK;
 	}
-	qrt__http_exchange(cx, &x->server->base, &x->req, &x->resp);
+	x->ending = qrt__http_exchange(cx, &x->x);
 	x->done = true;
 	return QRT_OK;
 }
+
+/* --- streams ------------------------------------------------------------------------------- */
+
+/* What a stream does on the loop's stack. */
+struct sending {
+	struct exchange *x;
+	const void *data;
+	size_t n;
+	enum qrt_err err;
+};
+
+static void begin_on_loop(void *arg)
+{
+	struct sending *sending = arg;
+	struct exchange *x = sending->x;
+
+	if (!x->conn) {
+		sending->err = QRT_ECONNRESET;
+		return;
+	}
+	if (!headers_put(x, evhttp_request_get_output_headers(x->ev))) {
+		sending->err = QRT_ENOMEM;
+		return;
+	}
+	if (x->resp.stream.framing == QRT__HTTP_BY_CLOSE) {
+		/* To who asks to stay evhttp would promise a length, which it takes for 0. */
+		evhttp_remove_header(evhttp_request_get_input_headers(x->ev), "Connection");
+	}
+	evhttp_send_reply_start(x->ev, x->resp.status, qrt_http_reason(x->resp.status));
+}
+
+static enum qrt_err wire_begin(struct qrt_cx *cx, struct qrt_http_response *resp)
+{
+	struct exchange *x = resp->conn;
+	struct sending sending = {.x = x};
+
+	x->date = qrt__http_server_date(cx, &x->server->base);
+	qrt__on_loop(cx, begin_on_loop, &sending);
+	return sending.err;
+}
+
+static void on_drained(struct evhttp_connection *evcon, void *arg)
+{
+	struct ev_server *server = arg;
+	int fd = bufferevent_getfd(evhttp_connection_get_bufferevent(evcon));
+	struct ev_conn *conn = server->by_fd[fd];
+
+	if (conn->exchange) {
+		qrt__event_set(&conn->exchange->drained);
+	}
+}
+
+static void write_on_loop(void *arg)
+{
+	struct sending *sending = arg;
+	struct exchange *x = sending->x;
+	struct evbuffer *buf = x->conn ? evbuffer_new() : NULL;
+
+	if (!buf || evbuffer_add(buf, sending->data, sending->n)) {
+		sending->err = x->conn ? QRT_ENOMEM : QRT_ECONNRESET;
+	} else {
+		qrt__event_clear(&x->drained);
+		evhttp_send_reply_chunk_with_cb(x->ev, buf, on_drained, x->server);
+	}
+	if (buf) {
+		evbuffer_free(buf);
+	}
+}
+
+/* Piece by piece, each when the one before is with the system: more is never held. */
+static enum qrt_err wire_write(struct qrt_cx *cx, struct qrt_http_response *resp, const void *data,
+			       size_t n)
+{
+	struct exchange *x = resp->conn;
+	struct sending sending = {.x = x, .data = data};
+	int64_t idle_ns = x->server->base.opts.idle_timeout_ns;
+
+	while (n > 0 && !sending.err) {
+		sending.n = n < WRITE_PIECE ? n : WRITE_PIECE;
+		qrt__on_loop(cx, write_on_loop, &sending);
+		if (!sending.err) {
+			sending.err =
+			    qrt__event_wait(cx, &x->drained, qrt_deadline_in(cx, idle_ns));
+		}
+		if (!sending.err && !x->conn) {
+			sending.err = QRT_ECONNRESET;
+		}
+		sending.data = (const char *)sending.data + sending.n;
+		n -= sending.n;
+	}
+	return sending.err;
+}
+
+static const struct qrt__http_wire wire = {.begin = wire_begin, .write = wire_write};
+
+/* --- from evhttp's callback ---------------------------------------------------------------- */
 
 /* An answer without a task, from evhttp's callback. */
 static void refuse(struct exchange *x, int status, const char *why)
 {
 	x->req.keep_alive = false;
 	qrt__http_answer(&x->server->base, &x->req, &x->resp, status, why);
-	qrt__http_count_status(&x->server->base, x->resp.status);
+	qrt__http_count_refusal(&x->server->base, x->resp.status);
+	x->ending = QRT__HTTP_SEND;
 	exchange_reply(x);
 	exchange_free(x);
 }
@@ -654,6 +958,10 @@ static void exchange_start(struct exchange *x)
 		return;
 	}
 	status = request_take(x, &why);
+	x->x = x->conn->coming;
+	x->x.req = &x->req;
+	x->x.resp = &x->resp;
+	qrt__http_exchange_plan(&x->x);
 	if (status) {
 		refuse(x, status, why);
 		return;
@@ -667,6 +975,7 @@ static void exchange_start(struct exchange *x)
 		return;
 	}
 	qrt__http_count_begin(&server->base);
+	timer_set(x->conn->timer, x->x.plan.deadline_ns + server->base.opts.cancel_grace_ns);
 }
 
 /* evhttp has read a whole request. */
@@ -688,9 +997,13 @@ static void on_request(struct evhttp_request *ev, void *arg)
 	conn->exchange = x;
 	conn->requests++;
 	phase_enter(conn, CONN_BUSY);
+	bufferevent_setwatermark(conn->bev, EV_READ, 0, AHEAD_MAX);
 	qrt__http_arena_init(&x->arena);
 	qrt__http_request_init(&x->req, &x->arena);
-	qrt__http_response_init(&x->resp, &x->arena);
+	qrt__http_response_init(&x->resp, &x->arena, &x->req);
+	x->resp.wire = &wire;
+	x->resp.conn = x;
+	qrt__event_init(&x->drained);
 	x->req.app = server->base.opts.app;
 	peer_set(&x->req, evcon);
 	exchange_start(x);
@@ -703,6 +1016,7 @@ static void on_accept_error(struct evconnlistener *listener, void *arg)
 	struct ev_server *server = arg;
 
 	/* No descriptors or no memory: others must end first. */
+	QRT__COUNT(server->base.counters.accept_pauses, 1);
 	evconnlistener_disable(listener);
 	timer_set(server->accept_again, ACCEPT_PAUSE_NS);
 }
@@ -798,7 +1112,8 @@ static bool http_make(struct ev_server *server, int fd)
 	evhttp_set_allowed_methods(server->http, UINT16_MAX);
 	evhttp_set_default_content_type(server->http, NULL);
 	evhttp_set_max_headers_size(server->http, (ev_ssize_t)head_max);
-	evhttp_set_max_body_size(server->http, (ev_ssize_t)opts->body_max);
+	evhttp_set_max_body_size(server->http,
+				 QRT__HTTP_WHOLE_MAX); /* the guard holds the limits */
 	/* Ours are shorter, except for writing. */
 	evhttp_set_timeout_tv(server->http, &longest);
 	bound = evhttp_accept_socket_with_handle(server->http, fd);
@@ -909,6 +1224,7 @@ static void idle_stop(void *arg)
 		struct ev_conn *conn = QRT__CONTAINER(node, struct ev_conn, in_server);
 
 		if (conn->phase == CONN_QUIET) {
+			QRT__COUNT(server->base.counters.idle_closed, 1);
 			conn_kill(conn);
 		}
 	}

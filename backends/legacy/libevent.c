@@ -23,7 +23,7 @@ struct ev_state {
 };
 
 struct ev_watch {
-	struct event *read, *write;
+	struct event *read, *write, *hangup;
 };
 
 struct event_base *qrt__libevent_base(struct qrt_runtime *rt)
@@ -166,8 +166,9 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	struct qrt__watch *watch = arg;
-	watch->ready(watch,
-		     (what & EV_READ ? QRT__IO_READ : 0u) | (what & EV_WRITE ? QRT__IO_WRITE : 0u));
+	watch->ready(watch, (what & EV_READ ? QRT__IO_READ : 0u) |
+				(what & EV_WRITE ? QRT__IO_WRITE : 0u) |
+				(what & EV_CLOSED ? QRT__IO_HANGUP : 0u));
 }
 
 static void set_event(struct event *event, bool on)
@@ -183,6 +184,9 @@ static void watch_free(struct ev_watch *self)
 	}
 	if (self->write) {
 		event_free(self->write);
+	}
+	if (self->hangup) {
+		event_free(self->hangup);
 	}
 	free(self);
 }
@@ -200,7 +204,8 @@ static enum qrt_err watch_open(struct qrt__watch *watch)
 	 * Adding is where libevent makes room for the descriptor, and keeps it. Done
 	 * once here, where a shortage is an error of the open, arming cannot run into one.
 	 */
-	if (!self->read || !self->write || event_add(self->read, NULL)) {
+	self->hangup = event_new(state->base, watch->fd, EV_CLOSED | EV_PERSIST, on_event, watch);
+	if (!self->read || !self->write || !self->hangup || event_add(self->read, NULL)) {
 		watch_free(self);
 		return QRT_ENOMEM;
 	}
@@ -214,6 +219,7 @@ static void watch_arm(struct qrt__watch *watch, unsigned io)
 	struct ev_watch *self = watch->impl;
 	set_event(self->read, io & QRT__IO_READ);
 	set_event(self->write, io & QRT__IO_WRITE);
+	set_event(self->hangup, io & QRT__IO_HANGUP);
 }
 
 static void watch_close(struct qrt__watch *watch)

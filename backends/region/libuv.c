@@ -166,6 +166,9 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 	if (events & (UV_READABLE | UV_DISCONNECT)) {
 		io |= QRT__IO_READ;
 	}
+	if (status < 0 || events & UV_DISCONNECT) {
+		io |= QRT__IO_HANGUP;
+	}
 	if (events & UV_WRITABLE) {
 		io |= QRT__IO_WRITE;
 	}
@@ -194,7 +197,9 @@ static enum qrt_err watch_open(struct qrt__watch *watch)
 static void watch_arm(struct qrt__watch *watch, unsigned io)
 {
 	struct uv_watch *self = watch->impl;
-	int events = (io & QRT__IO_READ ? UV_READABLE : 0) | (io & QRT__IO_WRITE ? UV_WRITABLE : 0);
+	int events = (io & QRT__IO_READ ? UV_READABLE : 0) |
+		     (io & QRT__IO_WRITE ? UV_WRITABLE : 0) |
+		     (io & QRT__IO_HANGUP ? UV_DISCONNECT : 0);
 	int code = events ? uv_poll_start(&self->poll, events, on_poll) : uv_poll_stop(&self->poll);
 	QRT_ASSERT(code == 0);
 }

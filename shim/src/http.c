@@ -10,8 +10,11 @@
 #define REQUEST_LINE_MAX (8u * 1024)
 #define CONNECTIONS_MAX 1024u
 #define REQUESTS_MAX 1000u
-/* What a limit may be at most: everything is held in memory. */
-#define SIZE_LIMIT ((size_t)1 << 30)
+
+static uint64_t load(const _Atomic uint64_t *counter)
+{
+	return atomic_load_explicit(counter, memory_order_relaxed);
+}
 
 static size_t size_or(size_t value, size_t fallback)
 {
@@ -36,6 +39,9 @@ static struct qrt_http_server_options filled(const struct qrt_http_server_option
 	full.header_timeout_ns = ns_or(opts->header_timeout_ns, 10 * QRT_SEC);
 	full.idle_timeout_ns = ns_or(opts->idle_timeout_ns, 60 * QRT_SEC);
 	full.request_deadline_ns = ns_or(opts->request_deadline_ns, 30 * QRT_SEC);
+	full.cancel_grace_ns = opts->cancel_grace_ns < 0
+				   ? 1 /* the least there is: 0 would be the kind's own */
+				   : ns_or(opts->cancel_grace_ns, 500 * QRT_MS);
 	full.linger_ns = ns_or(opts->linger_ns, QRT_SEC);
 	return full;
 }
@@ -45,8 +51,8 @@ static enum qrt_err options_check(struct qrt_cx *cx, const struct qrt_http_serve
 	if (!opts->handler) {
 		return qrt_fail(cx, QRT_EINVAL, "http server: no handler");
 	}
-	if (opts->body_max > SIZE_LIMIT || opts->header_max > SIZE_LIMIT ||
-	    opts->request_line_max > SIZE_LIMIT) {
+	if (opts->body_max > QRT__HTTP_WHOLE_MAX || opts->header_max > QRT__HTTP_WHOLE_MAX ||
+	    opts->request_line_max > QRT__HTTP_WHOLE_MAX) {
 		return qrt_fail(cx, QRT_EINVAL, "http server: a limit above 1 GiB");
 	}
 	return QRT_OK;
@@ -79,12 +85,30 @@ enum qrt_err qrt_http_server_resume(struct qrt_cx *cx, struct qrt_http_server *s
 	return err ? err : server->impl->resume(cx, server);
 }
 
-enum qrt_err qrt_http_server_drain(struct qrt_cx *cx, struct qrt_http_server *server)
+enum qrt_err qrt_http_server_drain_report(struct qrt_cx *cx, struct qrt_http_server *server,
+					  struct qrt_http_drain *ret_report)
 {
 	QRT__ANCHORED(cx);
 	enum qrt_err err = qrt_cx_require(cx, QRT_CAP_NET);
+	struct qrt_http_drain report;
+	uint64_t left;
 
-	return err ? err : server->impl->drain(cx, server);
+	if (err) {
+		return err;
+	}
+	qrt__http_drain_begin(server, &report);
+	err = server->impl->drain(cx, server);
+	left = load(&server->counters.connections_live);
+	qrt__http_drain_end(server, err ? left : 0, &report);
+	*ret_report = report;
+	return err;
+}
+
+enum qrt_err qrt_http_server_drain(struct qrt_cx *cx, struct qrt_http_server *server)
+{
+	struct qrt_http_drain report;
+
+	return qrt_http_server_drain_report(cx, server, &report);
 }
 
 void qrt_http_server_close(struct qrt_cx *cx, struct qrt_http_server **server)
@@ -96,19 +120,18 @@ void qrt_http_server_close(struct qrt_cx *cx, struct qrt_http_server **server)
 	*server = NULL;
 }
 
-static uint64_t load(const _Atomic uint64_t *counter)
-{
-	return atomic_load_explicit(counter, memory_order_relaxed);
-}
-
 void qrt_http_server_stats(const struct qrt_http_server *server, struct qrt_http_stats *ret_stats)
 {
 	const struct qrt__http_counters *counters = &server->counters;
 	struct qrt_http_stats stats = {
 	    .connections = load(&counters->connections),
 	    .connections_live = load(&counters->connections_live),
+	    .refused = load(&counters->refused),
 	    .requests = load(&counters->requests),
 	    .in_flight = load(&counters->in_flight),
+	    .peers_gone = load(&counters->peers_gone),
+	    .overdue = load(&counters->overdue),
+	    .accept_pauses = load(&counters->accept_pauses),
 	};
 
 	for (size_t i = 0; i < 6; i++) {

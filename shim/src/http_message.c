@@ -354,6 +354,11 @@ const char *qrt_http_peer(const struct qrt_http_request *req)
 	return req->peer;
 }
 
+int64_t qrt_http_body_declared(const struct qrt_http_request *req)
+{
+	return req->declared;
+}
+
 void *qrt_http_app(const struct qrt_http_request *req)
 {
 	return req->app;
@@ -361,16 +366,19 @@ void *qrt_http_app(const struct qrt_http_request *req)
 
 /* --- response ------------------------------------------------------------------------------ */
 
-void qrt__http_response_init(struct qrt_http_response *resp, struct qrt__http_arena *arena)
+void qrt__http_response_init(struct qrt_http_response *resp, struct qrt__http_arena *arena,
+			     const struct qrt_http_request *req)
 {
-	*resp = (struct qrt_http_response){.arena = arena, .status = 200, .body = ""};
+	*resp = (struct qrt_http_response){.arena = arena, .req = req, .status = 200, .body = ""};
 }
 
 void qrt_http_set_status(struct qrt_http_response *resp, int status)
 {
 	QRT_PRE(status >= 200);
 	QRT_PRE(status <= 599);
-	resp->status = status;
+	if (!qrt__http_response_begun(resp)) {
+		resp->status = status;
+	}
 }
 
 int qrt_http_status(const struct qrt_http_response *resp)
@@ -437,6 +445,13 @@ bool qrt__http_status_has_body(int status)
 	return status >= 200 && status != 204 && status != 304;
 }
 
+bool qrt__http_response_has_body(const struct qrt_http_response *resp)
+{
+	bool head = resp->req && strcmp(resp->req->method, "HEAD") == 0;
+
+	return qrt__http_status_has_body(resp->status) && !head;
+}
+
 bool qrt__http_response_closes(const struct qrt_http_response *resp)
 {
 	const char *value = qrt_http_response_header(resp, "Connection");
@@ -490,6 +505,24 @@ static char *put_field(char *at, const char *name, const char *value)
 	return put(at, "\r\n");
 }
 
+/* A response to HEAD says what the one to GET would. */
+static char *put_framing(char *at, const struct qrt_http_response *resp)
+{
+	const struct qrt__http_stream *stream = &resp->stream;
+	bool whole = stream->framing == QRT__HTTP_WHOLE;
+	bool http10 = resp->req && resp->req->minor == 0;
+
+	if (!qrt__http_status_has_body(resp->status)) {
+		return at;
+	}
+	if (whole || stream->length != QRT_HTTP_UNKNOWN_LENGTH) {
+		at = put(at, "Content-Length: ");
+		at = put_number(at, whole ? resp->body_len : (size_t)stream->length);
+		return put(at, "\r\n");
+	}
+	return http10 ? at : put(at, "Transfer-Encoding: chunked\r\n");
+}
+
 enum qrt_err qrt__http_response_head(const struct qrt_http_response *resp,
 				     const struct qrt__http_head *how, const char **ret_text,
 				     size_t *ret_len)
@@ -516,11 +549,7 @@ enum qrt_err qrt__http_response_head(const struct qrt_http_response *resp,
 	if (how->date && !qrt_http_response_header(resp, "Date")) {
 		at = put_field(at, "Date", how->date);
 	}
-	if (qrt__http_status_has_body(resp->status)) {
-		at = put(at, "Content-Length: ");
-		at = put_number(at, resp->body_len);
-		at = put(at, "\r\n");
-	}
+	at = put_framing(at, resp);
 	if (how->close) {
 		at = put(at, "Connection: close\r\n");
 	} else if (how->http10) {

@@ -12,6 +12,7 @@
 
 #define QRT__HTTP_FIELDS_MAX 256
 #define QRT__HTTP_DATE_MAX 48
+#define QRT__HTTP_WHOLE_MAX ((size_t)1 << 30) /* what is held in memory at most */
 
 /* A name and a value: header, query parameter or path parameter. In order of arrival. */
 struct qrt__http_field {
@@ -24,27 +25,67 @@ struct qrt__http_fields {
 	size_t n;
 };
 
+/*
+ * How a server moves the bytes of bodies that are streams; http_stream.c has checked what is asked.
+ * Called by the handler's task or one below it; suspends.
+ */
+struct qrt__http_wire {
+	/* As qrt_http_read. On ELIMIT and EPROTO the request's fault is set. */
+	enum qrt_err (*read)(struct qrt_cx *cx, struct qrt_http_request *req, void *buf, size_t n,
+			     size_t *ret_n);
+	/* Sends the head of @resp, whose stream is set up. */
+	enum qrt_err (*begin)(struct qrt_cx *cx, struct qrt_http_response *resp);
+	/* Sends @n > 0 bytes, framed as the stream says. EBUSY: nothing was sent. */
+	enum qrt_err (*write)(struct qrt_cx *cx, struct qrt_http_response *resp, const void *data,
+			      size_t n);
+};
+
 struct qrt_http_request {
 	struct qrt__http_arena *arena;
+	const struct qrt__http_wire *wire;	  /* NULL: the body is whole */
+	void *conn;				  /* the wire's */
 	const char *method, *path, *peer, *route; /* never NULL */
 	struct qrt__http_fields headers, query, params;
 	const char *body; /* never NULL, NUL-terminated */
-	size_t body_len;
+	size_t body_len, body_read;
+	int64_t declared; /* as qrt_http_body_declared */
+	int fault;	  /* of a body that is a stream: the status it earns, or 0 */
+	const char *fault_why;
 	void *app, *local;
 	int minor;	      /* HTTP/1.x */
 	bool keep_alive;      /* the peer wants to go on */
 	bool expect_continue; /* the peer waits for 100 before it sends the body */
 };
 
+/* Where the body of a response ends. */
+enum qrt__http_framing {
+	QRT__HTTP_WHOLE,      /* it is not a stream */
+	QRT__HTTP_BY_LENGTH,  /* after so many bytes */
+	QRT__HTTP_BY_CHUNKS,  /* with the last chunk */
+	QRT__HTTP_BY_CLOSE,   /* with the connection */
+	QRT__HTTP_BY_NOTHING, /* it has none: what is written is dropped */
+};
+
+struct qrt__http_stream {
+	enum qrt__http_framing framing;
+	int64_t length, left; /* declared, not yet written; length QRT_HTTP_UNKNOWN_LENGTH: none */
+	bool broken;	      /* a part of something was sent, or nothing can be */
+	bool busy;	      /* a task is in a write */
+};
+
 struct qrt_http_response {
 	struct qrt__http_arena *arena;
+	const struct qrt__http_wire *wire;
+	void *conn;			    /* the wire's */
+	const struct qrt_http_request *req; /* NULL: none was understood */
+	struct qrt__http_stream stream;
 	int status;
 	struct qrt__http_fields headers;
 	const char *body; /* never NULL */
 	size_t body_len;
 };
 
-/* How a response head is to be written. */
+/* How a response head is to be written; what frames the body is the response's affair. */
 struct qrt__http_head {
 	bool close;	  /* the connection ends after this response */
 	bool http10;	  /* the request was HTTP/1.0 */
@@ -68,9 +109,20 @@ enum qrt_err qrt__http_request_add_param(struct qrt_http_request *req, const cha
 					 const char *value) QRT_MUST_USE;
 
 /* --- response --- */
-void qrt__http_response_init(struct qrt_http_response *resp, struct qrt__http_arena *arena);
+/* @req: what it answers; NULL only in tests. */
+void qrt__http_response_init(struct qrt_http_response *resp, struct qrt__http_arena *arena,
+			     const struct qrt_http_request *req);
 /* Whether a response with this status may have a body at all. */
 bool qrt__http_status_has_body(int status);
+/* Whether bytes of a body follow the head: not to HEAD either. */
+bool qrt__http_response_has_body(const struct qrt_http_response *resp);
+/* Whether the head has been sent, by qrt_http_stream_begin. */
+static inline bool qrt__http_response_begun(const struct qrt_http_response *resp)
+{
+	return resp->stream.framing != QRT__HTTP_WHOLE;
+}
+/* Whether a stream has come to its end as it was framed. */
+bool qrt__http_stream_complete(const struct qrt__http_stream *stream);
 /* Whether the handler asked for `Connection: close`. */
 bool qrt__http_response_closes(const struct qrt_http_response *resp);
 /* The status line and headers as bytes of the arena. ENOMEM. */

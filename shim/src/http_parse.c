@@ -44,9 +44,13 @@ struct qrt__http_parser {
 	struct scan scan;
 	struct piece target, name, value;
 	char *body;
-	size_t body_cap, body_len;
+	size_t body_cap;
+	size_t body_max, body_len; /* may be, has been */
+	bool keep;		   /* the body, in @body */
+	char *into;		   /* else its bytes go here; NULL: nowhere */
+	size_t into_len;
 	size_t framing_left; /* for chunk extensions and trailers */
-	bool wants_continue; /* not yet told */
+	bool head_untold;
 	int fault;
 	const char *why;
 };
@@ -228,7 +232,6 @@ static int on_headers_complete(llhttp_t *llhttp)
 	struct qrt__http_parser *parser = owner(llhttp);
 	const char *why = "";
 	int status = 0;
-	bool body = (llhttp->flags & F_CHUNKED) || llhttp->content_length > 0;
 
 	if (on_version_complete(llhttp)) {
 		return -1;
@@ -238,19 +241,22 @@ static int on_headers_complete(llhttp_t *llhttp)
 		status = 501;
 		why = "CONNECT is not served";
 	}
-	if (!status && llhttp->content_length > parser->limits.body_max) {
-		status = 413;
-		why = "the declared body is too long";
-	}
 	if (status) {
 		return fault(parser, status, why);
+	}
+	if (llhttp->flags & F_CHUNKED) {
+		parser->req.declared = QRT_HTTP_UNKNOWN_LENGTH;
+	} else if (llhttp->content_length > INT64_MAX) {
+		return fault(parser, 413, "the declared body is too long");
+	} else {
+		parser->req.declared = (int64_t)llhttp->content_length;
 	}
 	/* An offer to upgrade may be ignored; then the message is an ordinary one. */
 	llhttp->upgrade = 0;
 	parser->phase = PHASE_BODY;
 	parser->framing_left = parser->limits.header_max;
-	parser->wants_continue = parser->req.expect_continue && body;
-	return parser->wants_continue ? HPE_PAUSED : 0;
+	parser->head_untold = parser->req.declared != 0;
+	return parser->head_untold ? HPE_PAUSED : 0;
 }
 
 /* Room for @n bytes and a NUL; doubled, but never beyond what the limit or the length allow. */
@@ -265,8 +271,8 @@ static bool body_room(struct qrt__http_parser *parser, size_t n)
 	while (cap <= n) {
 		cap *= 2;
 	}
-	if (cap > parser->limits.body_max + 1 && n < parser->limits.body_max + 1) {
-		cap = parser->limits.body_max + 1;
+	if (cap > parser->body_max + 1 && n < parser->body_max + 1) {
+		cap = parser->body_max + 1;
 	}
 	body = realloc(parser->body, cap);
 	if (!body) {
@@ -281,13 +287,19 @@ static int on_body(llhttp_t *llhttp, const char *at, size_t n)
 {
 	struct qrt__http_parser *parser = owner(llhttp);
 
-	if (n > parser->limits.body_max - parser->body_len) {
+	if (n > parser->body_max - parser->body_len) {
 		return fault(parser, 413, "the body is too long");
 	}
-	if (!body_room(parser, parser->body_len + n)) {
-		return fault_err(parser, QRT_ENOMEM, "");
+	if (parser->keep) {
+		if (!body_room(parser, parser->body_len + n)) {
+			return fault_err(parser, QRT_ENOMEM, "");
+		}
+		memcpy(parser->body + parser->body_len, at, n);
+	} else if (parser->into) {
+		/* The framing in between only ever moves it forward. */
+		memmove(parser->into + parser->into_len, at, n);
+		parser->into_len += n;
 	}
-	memcpy(parser->body + parser->body_len, at, n);
 	parser->body_len += n;
 	return 0;
 }
@@ -297,7 +309,7 @@ static int on_chunk_header(llhttp_t *llhttp)
 {
 	struct qrt__http_parser *parser = owner(llhttp);
 
-	if (llhttp->content_length > parser->limits.body_max - parser->body_len) {
+	if (llhttp->content_length > parser->body_max - parser->body_len) {
 		return fault(parser, 413, "the body is too long");
 	}
 	return 0;
@@ -307,7 +319,7 @@ static int on_message_complete(llhttp_t *llhttp)
 {
 	struct qrt__http_parser *parser = owner(llhttp);
 
-	if (parser->body_len > 0) {
+	if (parser->keep && parser->body_len > 0) {
 		parser->body[parser->body_len] = '\0';
 		parser->req.body = parser->body;
 		parser->req.body_len = parser->body_len;
@@ -476,10 +488,10 @@ enum qrt__http_state qrt__http_parser_feed(struct qrt__http_parser *parser, cons
 	if (parser->phase == PHASE_HEAD) {
 		used = feed_head(parser, data, n);
 	}
-	if (parser->phase == PHASE_BODY && parser->wants_continue) {
-		parser->wants_continue = false;
+	if (parser->phase == PHASE_BODY && parser->head_untold) {
+		parser->head_untold = false;
 		*ret_used = used;
-		return QRT__HTTP_CONTINUE;
+		return QRT__HTTP_HEAD;
 	}
 	if (parser->phase == PHASE_BODY && used < n) {
 		used += execute(parser, data + used, n - used);
@@ -489,6 +501,37 @@ enum qrt__http_state qrt__http_parser_feed(struct qrt__http_parser *parser, cons
 		return QRT__HTTP_FAULT;
 	}
 	return parser->phase == PHASE_DONE ? QRT__HTTP_DONE : QRT__HTTP_MORE;
+}
+
+enum qrt__http_state qrt__http_parser_body(struct qrt__http_parser *parser, bool keep, size_t max)
+{
+	QRT_PRE(parser->phase == PHASE_BODY);
+	QRT_PRE(parser->body_len == 0);
+	QRT_PRE(!keep || max < SIZE_MAX / 4);
+	parser->keep = keep;
+	parser->body_max = max;
+	if (parser->req.declared > 0 && (uint64_t)parser->req.declared > max) {
+		fault(parser, 413, "the declared body is too long");
+		return QRT__HTTP_FAULT;
+	}
+	return QRT__HTTP_MORE;
+}
+
+enum qrt__http_state qrt__http_parser_feed_into(struct qrt__http_parser *parser, const char *data,
+						size_t n, char *buf, size_t *ret_used,
+						size_t *ret_got)
+{
+	enum qrt__http_state state;
+
+	QRT_PRE(parser->phase == PHASE_BODY);
+	QRT_PRE(!parser->keep);
+	parser->into = buf;
+	parser->into_len = 0;
+	state = qrt__http_parser_feed(parser, data, n, ret_used);
+	parser->into = NULL;
+	QRT_POST(parser->into_len <= n);
+	*ret_got = parser->into_len;
+	return state;
 }
 
 /* --- life ---------------------------------------------------------------------------------- */
@@ -509,8 +552,11 @@ void qrt__http_parser_reset(struct qrt__http_parser *parser)
 		parser->body = NULL;
 		parser->body_cap = 0;
 	}
+	parser->body_max = 0;
 	parser->body_len = 0;
-	parser->wants_continue = false;
+	parser->keep = true;
+	parser->into = NULL;
+	parser->head_untold = false;
 	parser->fault = 0;
 	parser->why = "";
 }
@@ -523,7 +569,6 @@ enum qrt_err qrt__http_parser_create(const struct qrt__http_limits *limits,
 	if (!parser) {
 		return QRT_ENOMEM;
 	}
-	QRT_PRE(limits->body_max < SIZE_MAX / 4);
 	parser->limits = *limits;
 	qrt__http_arena_init(&parser->arena);
 	qrt__http_parser_reset(parser);
@@ -550,6 +595,11 @@ bool qrt__http_parser_started(const struct qrt__http_parser *parser)
 bool qrt__http_parser_has_head(const struct qrt__http_parser *parser)
 {
 	return parser->phase == PHASE_BODY || parser->phase == PHASE_DONE;
+}
+
+bool qrt__http_parser_is_done(const struct qrt__http_parser *parser)
+{
+	return parser->phase == PHASE_DONE;
 }
 
 struct qrt_http_request *qrt__http_parser_request(struct qrt__http_parser *parser)

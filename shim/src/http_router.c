@@ -21,7 +21,8 @@ struct route {
 	qrt_http_handler_fn *handler;
 	const struct qrt_http_group *group; /* of chains, or NULL */
 	const struct qrt_http_route *row;   /* of the group */
-	char *params[SEGMENTS_MAX];	    /* names, by order in the path */
+	struct qrt_http_plan plan;
+	char *params[SEGMENTS_MAX]; /* names, by order in the path */
 	size_t n_params;
 };
 
@@ -291,7 +292,8 @@ static enum qrt_err add(struct qrt_http_router *router, const struct qrt_http_gr
 	struct route *route = NULL;
 	enum qrt_err err;
 
-	if (!row->method || !row->pattern || !row->handler || row->pattern[0] != '/' ||
+	if (row->plan.deadline_ns < 0 || row->plan.body_max > SIZE_MAX / 4 || !row->method ||
+	    !row->pattern || !row->handler || row->pattern[0] != '/' ||
 	    strlen(row->pattern) > PATTERN_MAX || strlen(row->method) > METHOD_MAX ||
 	    !qrt__http_name_valid(row->method)) {
 		return QRT_EINVAL;
@@ -302,6 +304,7 @@ static enum qrt_err add(struct qrt_http_router *router, const struct qrt_http_gr
 	}
 	route->group = group;
 	route->row = row;
+	route->plan = row->plan;
 	err = route_insert(router, route);
 	if (err) {
 		route_destroy(route);
@@ -309,10 +312,21 @@ static enum qrt_err add(struct qrt_http_router *router, const struct qrt_http_gr
 	return err;
 }
 
+enum qrt_err qrt_http_route_add_planned(struct qrt_http_router *router, const char *method,
+					const char *pattern, qrt_http_handler_fn *handler,
+					const struct qrt_http_plan *plan)
+{
+	const struct qrt_http_route row = {
+	    .method = method, .pattern = pattern, .handler = handler, .plan = *plan};
+
+	return add(router, NULL, &row);
+}
+
 enum qrt_err qrt_http_route_add(struct qrt_http_router *router, const char *method,
 				const char *pattern, qrt_http_handler_fn *handler)
 {
-	const struct qrt_http_route row = {method, pattern, handler, NULL};
+	const struct qrt_http_route row = {
+	    .method = method, .pattern = pattern, .handler = handler};
 
 	return add(router, NULL, &row);
 }
@@ -412,20 +426,35 @@ static enum qrt_err params_set(const struct walk *walk, const struct route *rout
 	return QRT_OK;
 }
 
+/* The route of @req, or NULL: then @walk has reached what has other methods. */
+static const struct route *find(const struct qrt_http_router *router,
+				const struct qrt_http_request *req, struct walk *walk)
+{
+	walk->method = req->method;
+	walk->n_params = 0;
+	walk->n_reached = 0;
+	walk->n = path_cut(req->path, walk->segments);
+	return walk->n > 0 ? walk_from(&router->root, 0, walk) : NULL;
+}
+
+void qrt_http_router_plan(const struct qrt_http_router *router, const struct qrt_http_request *req,
+			  struct qrt_http_plan *ret_plan)
+{
+	struct walk walk;
+	const struct route *route = find(router, req, &walk);
+
+	if (route) {
+		*ret_plan = route->plan;
+	}
+}
+
 enum qrt_err qrt_http_dispatch(struct qrt_http_router *router, struct qrt_cx *cx,
 			       struct qrt_http_request *req, struct qrt_http_response *resp)
 {
 	struct walk walk;
-	const struct route *route = NULL;
+	const struct route *route = find(router, req, &walk);
 	enum qrt_err err;
 
-	walk.method = req->method;
-	walk.n_params = 0;
-	walk.n_reached = 0;
-	walk.n = path_cut(req->path, walk.segments);
-	if (walk.n > 0) {
-		route = walk_from(&router->root, 0, &walk);
-	}
 	if (!route) {
 		err = walk.n_reached > 0 ? allow_set(&walk, resp) : QRT_ENOENT;
 		return err ? err : QRT_ENOTSUP;

@@ -800,7 +800,10 @@ struct qrt__socket {
 	unsigned users;		  /* tasks inside a wait for it, resumed or not */
 	struct qrt__wait *reader; /* who waits to read (or accept), or NULL */
 	struct qrt__wait *writer;
-	void *net; /* the net implementation's */
+	void (*on_hangup)(void *arg); /* NULL: nobody asks */
+	void *hangup_arg;
+	bool hung_up; /* and somebody has been told */
+	void *net;    /* the net implementation's */
 };
 
 /* A socket of kind @magic and its owner's shape over @fd, which it takes over (closes on failure).
@@ -824,6 +827,14 @@ static inline enum qrt_err qrt__socket_wait(struct qrt_cx *cx, struct qrt__socke
 {
 	return qrt__socket_wait_until(cx, socket, io, kind, QRT_NO_DEADLINE);
 }
+/*
+ * Whoever owns @stream wants to hear, once, that the peer has ended its side or is gone, whether
+ * anybody reads or not and whatever is still to be read: @fn runs on the loop's stack, as a post
+ * does. NULL: no longer.
+ */
+void qrt__stream_on_hangup(struct qrt_stream *stream, void (*fn)(void *arg), void *arg);
+/* The next close breaks the connection off (a reset), instead of ending it in good order. */
+void qrt__stream_break(struct qrt_stream *stream);
 /* A descriptor of what @stream is one of, for somebody else; the stream is still to be closed. */
 enum qrt_err qrt__stream_release(struct qrt_cx *cx, struct qrt_stream *stream, int *ret_fd);
 /* Who waits, or was woken and has not run yet, gets ECLOSED. Frees the socket, now or then. */

@@ -156,6 +156,13 @@ void qrt__socket_ready(struct qrt__socket *socket, unsigned io)
 		}
 		wake(&socket->reader, QRT_OK);
 	}
+	if (io & QRT__IO_HANGUP) {
+		socket->hung_up = true;
+		arm(socket, socket->armed & ~(unsigned)QRT__IO_HANGUP);
+		if (socket->on_hangup) {
+			socket->on_hangup(socket->hangup_arg);
+		}
+	}
 	if (io & QRT__IO_WRITE) {
 		arm(socket, socket->armed & ~(unsigned)QRT__IO_WRITE);
 		wake(&socket->writer, QRT_OK);
@@ -193,7 +200,9 @@ enum qrt_err qrt__socket_wait_until(struct qrt_cx *cx, struct qrt__socket *socke
 	struct qrt__wait wait;
 	qrt__wait_init(&wait, cx, kind, socket, io == QRT__IO_READ ? abort_reader : abort_writer);
 	*slot = &wait;
-	arm(socket, socket->armed | io);
+	/* Together with another interest the hang-up costs nothing. */
+	bool listens = socket->on_hangup && !socket->hung_up;
+	arm(socket, socket->armed | io | (listens ? QRT__IO_HANGUP : 0u));
 	socket->users++;
 	err = qrt__park(cx, &wait, deadline_ns);
 	socket->users--;
@@ -546,6 +555,21 @@ void qrt__stream_drop(struct qrt_stream **stream)
 		close_handle(*stream, QRT__STREAM_MAGIC);
 	}
 	*stream = NULL;
+}
+
+void qrt__stream_on_hangup(struct qrt_stream *stream, void (*fn)(void *arg), void *arg)
+{
+	struct qrt__socket *socket = qrt__handle_object(stream, QRT__STREAM_MAGIC);
+	QRT_PRE(socket);
+	socket->on_hangup = fn;
+	socket->hangup_arg = arg;
+}
+
+void qrt__stream_break(struct qrt_stream *stream)
+{
+	struct qrt__socket *socket = qrt__handle_object(stream, QRT__STREAM_MAGIC);
+	QRT_PRE(socket);
+	net_of(socket->rt)->reset(socket);
 }
 
 void qrt_stream_close(struct qrt_cx *cx, struct qrt_stream **stream)

@@ -24,7 +24,7 @@ static int setup(void **state)
 	assert_non_null(fix);
 	qrt__http_arena_init(&fix->arena);
 	qrt__http_request_init(&fix->req, &fix->arena);
-	qrt__http_response_init(&fix->resp, &fix->arena);
+	qrt__http_response_init(&fix->resp, &fix->arena, NULL);
 	*state = fix;
 	return 0;
 }

@@ -61,7 +61,7 @@ static enum qrt_err ask(struct fixture *fix, const char *method, const char *pat
 {
 	qrt__http_arena_reset(&fix->arena);
 	qrt__http_request_init(&fix->req, &fix->arena);
-	qrt__http_response_init(&fix->resp, &fix->arena);
+	qrt__http_response_init(&fix->resp, &fix->arena, NULL);
 	fix->req.method = method;
 	fix->req.path = path;
 	return qrt_http_dispatch(fix->router, NULL, &fix->req, &fix->resp);

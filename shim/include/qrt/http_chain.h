@@ -58,7 +58,8 @@ QRT_API enum qrt_err qrt_http_chain(const struct qrt_http_link *links, qrt_http_
 struct qrt_http_route {
 	const char *method, *pattern; /* as in qrt_http_route_add */
 	qrt_http_handler_fn *handler;
-	const void *about; /* what the application's links want to know of it */
+	const void *about;	   /* what the application's links want to know of it */
+	struct qrt_http_plan plan; /* zeros: as the server's options say */
 };
 
 struct qrt_http_group {
