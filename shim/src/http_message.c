@@ -291,6 +291,25 @@ static int expect_check(struct qrt_http_request *req, const char **ret_why)
 	return 0;
 }
 
+static int host_check(const struct qrt_http_request *req, const char **ret_why)
+{
+	const char *host = qrt_http_header(req, "Host");
+
+	if (appears_twice(req, "Host")) {
+		*ret_why = "more than one Host";
+		return 400;
+	}
+	if (req->minor > 0 && !host) {
+		*ret_why = "no Host";
+		return 400;
+	}
+	if (host && host[strcspn(host, " \t/?#@\\")] != '\0') {
+		*ret_why = "malformed Host";
+		return 400;
+	}
+	return 0;
+}
+
 int qrt__http_request_check(struct qrt_http_request *req, const char **ret_why)
 {
 	int status = framing_check(req, ret_why);
@@ -298,13 +317,9 @@ int qrt__http_request_check(struct qrt_http_request *req, const char **ret_why)
 	if (status) {
 		return status;
 	}
-	if (appears_twice(req, "Host")) {
-		*ret_why = "more than one Host";
-		return 400;
-	}
-	if (req->minor > 0 && !qrt_http_header(req, "Host")) {
-		*ret_why = "no Host";
-		return 400;
+	status = host_check(req, ret_why);
+	if (status) {
+		return status;
 	}
 	req->keep_alive =
 	    req->minor > 0 ? !connection_has(req, "close") : connection_has(req, "keep-alive");

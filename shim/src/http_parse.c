@@ -1,8 +1,9 @@
 /*
- * The parser on llhttp, compiled in strict mode. A scan of its own walks the lines of the head
- * before llhttp sees them: it enforces the length limits to the byte and refuses bare line feeds
- * and folded lines, so that the answer never depends on how the bytes were cut. This is the only
- * file that names llhttp.h; it must never switch on a lenient flag.
+ * The parser on llhttp, compiled in strict mode. A scan of its own walks the lines of the head, and
+ * of trailers, before llhttp sees them: it enforces the length limits to the byte and refuses what
+ * llhttp lets pass: bare line feeds and carriage returns, folded lines, other protocols than HTTP,
+ * a second space in the request line. So the answer never depends on how the bytes were cut. This
+ * is the only file that names llhttp.h; it must never switch on a lenient flag.
  */
 #include "shim/src/http_parse.h"
 
@@ -15,9 +16,8 @@
 #define BODY_KEPT (16u * 1024) /* a body buffer up to this stays with the parser */
 #define BODY_FIRST (4u * 1024)
 #define EMPTY_LINES_MAX 4u /* before a request */
-#define TRAILER_COST 4u	   /* what a trailer counts beyond its own bytes */
 
-enum phase { PHASE_HEAD, PHASE_BODY, PHASE_DONE, PHASE_FAULT };
+enum phase { PHASE_HEAD, PHASE_BODY, PHASE_TRAILER, PHASE_DONE, PHASE_FAULT };
 
 /* A text that comes in pieces. */
 struct piece {
@@ -25,7 +25,9 @@ struct piece {
 	size_t len;
 };
 
-/* The walk over the lines of a head. */
+enum { TAIL = sizeof("HTTP/1.1\r") - 1 };
+
+/* The walk over the lines of a head, or of trailers. */
 struct scan {
 	unsigned line;	   /* 0: the request line */
 	unsigned empty;	   /* lines before it */
@@ -33,6 +35,8 @@ struct scan {
 	size_t line_len;   /* of the current line so far, with the CR, without the LF */
 	bool last_cr;	   /* that line ends in CR so far */
 	size_t header_len; /* of all header lines before it, with CR LF */
+	size_t first_len;  /* of the request line, with its CR */
+	char tail[TAIL];   /* the last bytes of the request line */
 };
 
 struct qrt__http_parser {
@@ -172,7 +176,7 @@ static int on_version_complete(llhttp_t *llhttp)
 	return 0;
 }
 
-/* Chunk extensions and trailers are read and dropped, but not without end. */
+/* Chunk extensions are read and dropped, but not without end. */
 static int on_framing(llhttp_t *llhttp, const char *at, size_t n)
 {
 	struct qrt__http_parser *parser = owner(llhttp);
@@ -189,20 +193,15 @@ static int on_header_field(llhttp_t *llhttp, const char *at, size_t n)
 {
 	struct qrt__http_parser *parser = owner(llhttp);
 
-	if (parser->phase != PHASE_HEAD) {
-		return on_framing(llhttp, at, n);
-	}
-	return piece_add(parser, &parser->name, at, n);
+	/* Trailers are dropped; the scan has their limit. */
+	return parser->phase == PHASE_HEAD ? piece_add(parser, &parser->name, at, n) : 0;
 }
 
 static int on_header_value(llhttp_t *llhttp, const char *at, size_t n)
 {
 	struct qrt__http_parser *parser = owner(llhttp);
 
-	if (parser->phase != PHASE_HEAD) {
-		return on_framing(llhttp, at, n);
-	}
-	return piece_add(parser, &parser->value, at, n);
+	return parser->phase == PHASE_HEAD ? piece_add(parser, &parser->value, at, n) : 0;
 }
 
 static int on_header_value_complete(llhttp_t *llhttp)
@@ -212,7 +211,7 @@ static int on_header_value_complete(llhttp_t *llhttp)
 	enum qrt_err err;
 
 	if (parser->phase != PHASE_HEAD) {
-		return on_framing(llhttp, NULL, TRAILER_COST);
+		return 0;
 	}
 	if (!value->text && piece_add(parser, value, "", 0)) {
 		return -1;
@@ -227,6 +226,12 @@ static int on_header_value_complete(llhttp_t *llhttp)
 	return err ? fault_err(parser, err, "malformed header") : 0;
 }
 
+/* One space each, and nothing else: llhttp skips more of them. */
+static bool request_line_is_plain(const struct qrt__http_parser *parser)
+{
+	return parser->scan.first_len == strlen(parser->req.method) + parser->target.len + 2 + TAIL;
+}
+
 static int on_headers_complete(llhttp_t *llhttp)
 {
 	struct qrt__http_parser *parser = owner(llhttp);
@@ -237,6 +242,10 @@ static int on_headers_complete(llhttp_t *llhttp)
 		return -1;
 	}
 	status = qrt__http_request_check(&parser->req, &why);
+	if (!status && !request_line_is_plain(parser)) {
+		status = 400;
+		why = "malformed request line";
+	}
 	if (!status && llhttp_get_method(llhttp) == HTTP_CONNECT) {
 		status = 501;
 		why = "CONNECT is not served";
@@ -312,6 +321,11 @@ static int on_chunk_header(llhttp_t *llhttp)
 	if (llhttp->content_length > parser->body_max - parser->body_len) {
 		return fault(parser, 413, "the body is too long");
 	}
+	if (llhttp->content_length == 0) {
+		parser->phase = PHASE_TRAILER;
+		parser->scan = (struct scan){.line = 1};
+		return HPE_PAUSED;
+	}
 	return 0;
 }
 
@@ -356,12 +370,18 @@ static struct finding line_end(const struct qrt__http_limits *limits, struct sca
 {
 	struct finding found = {0, ""};
 
+	if (scan->line == 0) {
+		scan->first_len = scan->line_len;
+	}
 	if (!scan->last_cr) {
 		found = (struct finding){400, "a line that does not end in CR LF"};
 	} else if (scan->line > 0 || scan->line_len > 1) {
 		scan->header_len += scan->line > 0 ? scan->line_len + 1 : 0;
 		scan->ended = scan->line_len == 1;
 		scan->line++;
+		if (scan->line == 1 && scan->first_len > 0 && memcmp(scan->tail, "HTTP/", 5) != 0) {
+			found = (struct finding){400, "malformed request line"};
+		}
 	} else if (++scan->empty > EMPTY_LINES_MAX) {
 		found = (struct finding){400, "too many empty lines before a request"};
 	}
@@ -382,21 +402,45 @@ static size_t line_max(const struct qrt__http_limits *limits, const struct scan 
 	return limits->header_max - scan->header_len;
 }
 
+static void tail_add(struct scan *scan, const char *data, size_t n)
+{
+	size_t keep = n < TAIL ? TAIL - n : 0;
+
+	memmove(scan->tail, scan->tail + TAIL - keep, keep);
+	memcpy(scan->tail + keep, data + n - (TAIL - keep), TAIL - keep);
+}
+
+/* How many of @n > 0 bytes come before a CR that ends no line. */
+static size_t before_bare_cr(const struct scan *scan, const char *data, size_t n)
+{
+	const char *cr;
+
+	if (scan->last_cr) {
+		return 0; /* the one before: something follows it */
+	}
+	cr = memchr(data, '\r', n - 1);
+	return cr ? (size_t)(cr - data) : n;
+}
+
 /* @n > 0 bytes of the current line without its LF. Returns how many come before a fault. */
 static size_t line_part(const struct qrt__http_limits *limits, struct scan *scan, const char *data,
 			size_t n, struct finding *ret_found)
 {
 	size_t max = line_max(limits, scan);
 	size_t before = scan->line_len;
+	size_t plain;
 
 	if (scan->line > 0 && before == 0 && (data[0] == ' ' || data[0] == '\t')) {
 		*ret_found = (struct finding){400, "a folded header"};
 		return 0;
 	}
-	if (scan->line == 0 &&
-	    (before == 0 ? n > 1 && data[0] == '\r' : before == 1 && scan->last_cr)) {
+	plain = before_bare_cr(scan, data, n);
+	if (plain < n) {
 		*ret_found = (struct finding){400, "a bare CR"};
-		return 0;
+		return plain;
+	}
+	if (scan->line == 0) {
+		tail_add(scan, data, n);
 	}
 	scan->line_len += n;
 	scan->last_cr = data[n - 1] == '\r';
@@ -479,6 +523,26 @@ static size_t feed_head(struct qrt__http_parser *parser, const char *data, size_
 	return len;
 }
 
+/* Trailers are scanned as headers are, and as long as what extensions have left. */
+static size_t feed_trailer(struct qrt__http_parser *parser, const char *data, size_t n)
+{
+	const struct qrt__http_limits limits = {.header_max = parser->framing_left};
+	struct finding found = {0, ""};
+	size_t skip;
+	size_t len = head_scan(&limits, &parser->scan, data, n, &skip, &found);
+	size_t used = len > 0 ? execute(parser, data, len) : 0;
+
+	if (found.status == 431) {
+		found.why = "the chunk extensions or trailers are too long";
+	}
+	if (found.status) {
+		fault(parser, found.status, found.why);
+	} else if (parser->scan.ended != (parser->phase == PHASE_DONE)) {
+		fault(parser, 400, "malformed trailer");
+	}
+	return used;
+}
+
 enum qrt__http_state qrt__http_parser_feed(struct qrt__http_parser *parser, const char *data,
 					   size_t n, size_t *ret_used)
 {
@@ -495,6 +559,9 @@ enum qrt__http_state qrt__http_parser_feed(struct qrt__http_parser *parser, cons
 	}
 	if (parser->phase == PHASE_BODY && used < n) {
 		used += execute(parser, data + used, n - used);
+	}
+	if (parser->phase == PHASE_TRAILER && used < n) {
+		used += feed_trailer(parser, data + used, n - used);
 	}
 	*ret_used = used;
 	if (parser->phase == PHASE_FAULT) {
@@ -523,7 +590,7 @@ enum qrt__http_state qrt__http_parser_feed_into(struct qrt__http_parser *parser,
 {
 	enum qrt__http_state state;
 
-	QRT_PRE(parser->phase == PHASE_BODY);
+	QRT_PRE(parser->phase == PHASE_BODY || parser->phase == PHASE_TRAILER);
 	QRT_PRE(!parser->keep);
 	parser->into = buf;
 	parser->into_len = 0;
@@ -594,7 +661,8 @@ bool qrt__http_parser_started(const struct qrt__http_parser *parser)
 
 bool qrt__http_parser_has_head(const struct qrt__http_parser *parser)
 {
-	return parser->phase == PHASE_BODY || parser->phase == PHASE_DONE;
+	return parser->phase == PHASE_BODY || parser->phase == PHASE_TRAILER ||
+	       parser->phase == PHASE_DONE;
 }
 
 bool qrt__http_parser_is_done(const struct qrt__http_parser *parser)

@@ -112,7 +112,7 @@ static const struct bad_case bad[] = {
     {"lower case", "get / HTTP/1.1\r\n", 400, "malformed method"},
     {"unknown method", "BREW / HTTP/1.1\r\n", 501, "unknown method"},
     {"connect", "CONNECT h:80 HTTP/1.1\r\n" HOST "\r\n", 400, "malformed request target"},
-    {"http/0.9", "GET /\r\n\r\n", 505, "only HTTP/1.0 and HTTP/1.1 are served"},
+    {"http/0.9", "GET /\r\n\r\n", 400, "malformed request line"},
     {"http/2", "GET / HTTP/2.0\r\n", 505, "only HTTP/1.0 and HTTP/1.1 are served"},
     {"http/1.2", "GET / HTTP/1.2\r\n", 505, "only HTTP/1.0 and HTTP/1.1 are served"},
     {"http/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505,

@@ -4,48 +4,16 @@
  */
 #include "tests/lib/test.h"
 
-#include <qrt/http.h>
-#include <qrt/stream.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "shim/src/internal.h"
-#include "tests/lib/backends.h"
+#include "tests/lib/http_site.h"
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
-#define HOST "Host: h\r\n"
-#define CLIENT_BYTES (300u * 1024)
 #define BIG_BODY (200u * 1024)
 
-/* A server under test and what its handlers share with the scenario. */
-struct site {
-	struct qrt_region *home;
-	struct qrt_http_server *server;
-	struct qrt_http_router *router;
-	uint16_t port;
-	bool evhttp;
-	struct qrt__event entered; /* a handler of /wait runs */
-	struct qrt__event release; /* it may answer */
-	enum qrt_err wait_result;
-	unsigned waits;
-	char last_detail[128]; /* of on_error */
-	int last_status;
-};
-
-typedef enum qrt_err scenario_fn(struct qrt_cx *cx, struct site *site);
-
-struct scenario {
-	scenario_fn *fn;
-	struct qrt_http_server_options opts;
-};
-
 /* --- handlers ------------------------------------------------------------------------------ */
-
-static enum qrt_err say(struct qrt_http_response *resp, const char *text)
-{
-	return qrt_http_set_body(resp, text, strlen(text));
-}
 
 static enum qrt_err hello(struct qrt_cx *cx, struct qrt_http_request *req,
 			  struct qrt_http_response *resp)
@@ -138,22 +106,6 @@ static enum qrt_err with_child(struct qrt_cx *cx, struct qrt_http_request *req,
 	return qrt_region_close(cx, &region, err);
 }
 
-static struct site *site_of(const struct qrt_http_request *req)
-{
-	return qrt_http_app(req);
-}
-
-static enum qrt_err wait_released(struct qrt_cx *cx, struct qrt_http_request *req,
-				  struct qrt_http_response *resp)
-{
-	struct site *site = site_of(req);
-
-	site->waits++;
-	qrt__event_set(&site->entered);
-	site->wait_result = qrt__event_wait(cx, &site->release, QRT_NO_DEADLINE);
-	return site->wait_result ? site->wait_result : say(resp, "released");
-}
-
 static enum qrt_err big(struct qrt_cx *cx, struct qrt_http_request *req,
 			struct qrt_http_response *resp)
 {
@@ -171,266 +123,26 @@ static enum qrt_err big(struct qrt_cx *cx, struct qrt_http_request *req,
 	return err;
 }
 
-static enum qrt_err route(struct qrt_cx *cx, struct qrt_http_request *req,
-			  struct qrt_http_response *resp)
+static const struct site_route routes[] = {
+    {"GET", "/", hello, {0}},		{"POST", "/echo/{id}", echo, {0}},
+    {"PUT", "/echo/{id}", echo, {0}},	{"GET", "/empty", no_content, {0}},
+    {"GET", "/fail", fail_inside, {0}}, {"GET", "/not-here", not_here, {0}},
+    {"GET", "/busy", busy, {0}},	{"GET", "/panic", panic, {0}},
+    {"GET", "/child", with_child, {0}}, {"GET", "/wait", wait_released, {0}},
+    {"GET", "/big", big, {0}},
+};
+
+static void run_on_each(site_fn *fn, const struct qrt_http_server_options *opts)
 {
-	return qrt_http_dispatch(site_of(req)->router, cx, req, resp);
-}
-
-static void on_error(void *app, struct qrt_http_request *req, struct qrt_http_response *resp,
-		     int status, const char *detail)
-{
-	struct site *site = app;
-
-	(void)qrt_http_path(req);
-	site->last_status = status;
-	snprintf(site->last_detail, sizeof(site->last_detail), "%s", detail);
-	if (say(resp, detail) || qrt_http_set_header(resp, "X-Error", "yes")) {
-		site->last_status = 0;
-	}
-}
-
-static enum qrt_err routes_add(struct qrt_http_router *router)
-{
-	static const struct {
-		const char *method, *pattern;
-		qrt_http_handler_fn *handler;
-	} routes[] = {
-	    {"GET", "/", hello},	   {"POST", "/echo/{id}", echo},
-	    {"PUT", "/echo/{id}", echo},   {"GET", "/empty", no_content},
-	    {"GET", "/fail", fail_inside}, {"GET", "/not-here", not_here},
-	    {"GET", "/busy", busy},	   {"GET", "/panic", panic},
-	    {"GET", "/child", with_child}, {"GET", "/wait", wait_released},
-	    {"GET", "/big", big},
-	};
-	enum qrt_err err = QRT_OK;
-
-	for (size_t i = 0; i < ARRAY_LEN(routes) && !err; i++) {
-		err = qrt_http_route_add(router, routes[i].method, routes[i].pattern,
-					 routes[i].handler);
-	}
-	return err;
-}
-
-/* --- the stage ----------------------------------------------------------------------------- */
-
-static enum qrt_err with_server(struct qrt_cx *cx, const struct scenario *scenario,
-				struct site *site)
-{
-	struct qrt_http_server_options opts = scenario->opts;
-	struct qrt_region *home;
-	enum qrt_err err;
-	int fd;
-
-	opts.handler = route;
-	opts.on_error = on_error;
-	opts.app = site;
-	site->evhttp = strcmp(qrt_runtime_backend(qrt_cx_runtime(cx)), "legacy") == 0;
-	qrt__event_init(&site->entered);
-	qrt__event_init(&site->release);
-	EXPECT(!routes_add(site->router));
-	EXPECT(!qrt_region_open(cx, QRT_FAIL_FAST, &home));
-	site->home = home;
-	err = qrt_socket_listen(cx, "127.0.0.1", 0, &fd, &site->port);
-	err = err ? err : qrt_http_server_open(cx, home, fd, &opts, &site->server);
-	err = err ? err : qrt_http_server_resume(cx, site->server);
-	err = err ? err : scenario->fn(cx, site);
-	qrt__event_set(&site->release);
-	qrt_http_server_close(cx, &site->server);
-	return qrt_region_close(cx, &home, err);
-}
-
-/* No scenario may hang: its cx has a deadline. */
-static enum qrt_err run_scenario(struct qrt_cx *cx, void *arg)
-{
-	const struct qrt_region_options opts = {
-	    .policy = QRT_FAIL_FAST, .budget.deadline_ns = qrt_deadline_in(cx, 20 * QRT_SEC)};
-	struct site *site = calloc(1, sizeof(*site));
-	struct qrt_region *region;
-	enum qrt_err err;
-
-	EXPECT(site);
-	EXPECT(!qrt_http_router_create(&site->router));
-	EXPECT(!qrt_region_open_with(cx, &opts, &region));
-	err = with_server(qrt_region_cx(region), arg, site);
-	err = qrt_region_close(cx, &region, err);
-	qrt_http_router_destroy(&site->router);
-	free(site);
-	return err;
-}
-
-static void run_on_each(scenario_fn *fn, const struct qrt_http_server_options *opts)
-{
-	struct scenario scenario = {.fn = fn};
+	struct site_play play = {.fn = fn, .routes = routes, .n_routes = ARRAY_LEN(routes)};
 
 	if (opts) {
-		scenario.opts = *opts;
+		play.opts = *opts;
 	}
-	on_each_backend(run_scenario, &scenario);
-}
-
-/* --- the client ---------------------------------------------------------------------------- */
-
-struct client {
-	struct qrt_stream *stream;
-	size_t n; /* bytes that were read and not taken */
-	char buf[CLIENT_BYTES];
-};
-
-struct reply {
-	int status;
-	char head[4096];
-	char *body; /* in the client's buffer, until the next reply */
-	size_t body_len;
-	bool close; /* the head says so */
-};
-
-static enum qrt_err client_open(struct qrt_cx *cx, struct site *site, struct client **ret_client)
-{
-	struct client *client = malloc(sizeof(*client));
-	enum qrt_err err;
-
-	if (!client) {
-		return QRT_ENOMEM;
-	}
-	client->n = 0;
-	client->stream = NULL;
-	err = qrt_connect(cx, "127.0.0.1", site->port, &client->stream);
-	if (err) {
-		free(client);
-		return err;
-	}
-	*ret_client = client;
-	return QRT_OK;
-}
-
-static void client_close(struct qrt_cx *cx, struct client **client)
-{
-	if (*client) {
-		qrt_stream_close(cx, &(*client)->stream);
-		free(*client);
-		*client = NULL;
-	}
-}
-
-static enum qrt_err client_send(struct qrt_cx *cx, struct client *client, const char *text)
-{
-	return qrt_write(cx, client->stream, text, strlen(text));
-}
-
-static enum qrt_err client_fill(struct qrt_cx *cx, struct client *client)
-{
-	size_t n = 0;
-	enum qrt_err err;
-
-	if (client->n == sizeof(client->buf) - 1) {
-		return QRT_ELIMIT;
-	}
-	err = qrt_read(cx, client->stream, client->buf + client->n,
-		       sizeof(client->buf) - 1 - client->n, &n);
-	client->n += n;
-	client->buf[client->n] = '\0';
-	return err;
-}
-
-/* The value of a header in @head, up to the line's end; NULL when absent. */
-static const char *head_value(const char *head, const char *name)
-{
-	char needle[64];
-	const char *found;
-
-	snprintf(needle, sizeof(needle), "\r\n%s: ", name);
-	found = strstr(head, needle);
-	return found ? found + strlen(needle) : NULL;
-}
-
-static bool head_has(const struct reply *reply, const char *name, const char *value)
-{
-	const char *found = head_value(reply->head, name);
-
-	return found && strncmp(found, value, strlen(value)) == 0 && found[strlen(value)] == '\r';
-}
-
-/* Reads one response; a body of the announced length unless @bodiless. */
-static enum qrt_err client_reply(struct qrt_cx *cx, struct client *client, bool bodiless,
-				 struct reply *ret_reply)
-{
-	struct reply *reply = ret_reply;
-	char *end = NULL;
-	const char *length;
-	enum qrt_err err = QRT_OK;
-
-	client->buf[client->n] = '\0';
-	while (!err && !(end = strstr(client->buf, "\r\n\r\n"))) {
-		err = client_fill(cx, client);
-	}
-	if (err) {
-		return err;
-	}
-	EXPECT((size_t)(end - client->buf) + 4 < sizeof(reply->head));
-	snprintf(reply->head, sizeof(reply->head), "%.*s", (int)(end + 4 - client->buf),
-		 client->buf);
-	/* evhttp answers HTTP/1.0 in kind. */
-	EXPECT(sscanf(reply->head, "HTTP/1.%*1[01] %d ", &reply->status) == 1);
-	reply->close = head_value(reply->head, "Connection") &&
-		       strncmp(head_value(reply->head, "Connection"), "close", 5) == 0;
-	length = head_value(reply->head, "Content-Length");
-	reply->body_len = length && !bodiless ? strtoul(length, NULL, 10) : 0;
-	client->n -= (size_t)(end + 4 - client->buf);
-	memmove(client->buf, end + 4, client->n + 1);
-	while (!err && client->n < reply->body_len) {
-		err = client_fill(cx, client);
-	}
-	reply->body = client->buf;
-	return err;
-}
-
-/* Forgets the body of the last reply. */
-static void client_take(struct client *client, const struct reply *reply)
-{
-	client->n -= reply->body_len;
-	memmove(client->buf, client->buf + reply->body_len, client->n + 1);
-}
-
-static bool body_is(const struct reply *reply, const char *text)
-{
-	return reply->body_len == strlen(text) && memcmp(reply->body, text, strlen(text)) == 0;
-}
-
-/* Sends @text and reads one response. */
-static enum qrt_err ask(struct qrt_cx *cx, struct client *client, const char *text,
-			struct reply *ret_reply)
-{
-	enum qrt_err err = client_send(cx, client, text);
-
-	return err ? err : client_reply(cx, client, false, ret_reply);
-}
-
-/* The same on a connection of its own. Whether the server then closed goes to *ret_closed. */
-static enum qrt_err ask_once(struct qrt_cx *cx, struct site *site, const char *text,
-			     struct reply *ret_reply)
-{
-	struct client *client = NULL;
-	enum qrt_err err = client_open(cx, site, &client);
-
-	err = err ? err : ask(cx, client, text, ret_reply);
-	if (!err) {
-		ret_reply->body = NULL;
-	}
-	if (!err && ret_reply->close) {
-		enum qrt_err end;
-
-		client_take(client, ret_reply);
-		end = client_fill(cx, client);
-		err = end == QRT_EEOF && client->n == 0 ? QRT_OK : QRT_EPROTO;
-	}
-	client_close(cx, &client);
-	return err;
+	site_on_each(&play);
 }
 
 /* --- scenarios ----------------------------------------------------------------------------- */
-
-#define GET(path) "GET " path " HTTP/1.1\r\n" HOST "\r\n"
 
 static enum qrt_err keep_alive(struct qrt_cx *cx, struct site *site)
 {
