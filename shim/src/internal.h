@@ -99,7 +99,8 @@ struct qrt_cx {
 	X(QRT__WAIT_CALL, "port call", true)                                                       \
 	X(QRT__WAIT_WS, "websocket", true)                                                         \
 	X(QRT__WAIT_LOOKUP, "name lookup", true)                                                   \
-	X(QRT__WAIT_CHILD, "child process", true)
+	X(QRT__WAIT_CHILD, "child process", true)                                                  \
+	X(QRT__WAIT_HTTP, "http connection", false)
 
 enum qrt__wait_kind {
 #define QRT__WAIT_ENUM(name, text, op) name,
@@ -837,6 +838,9 @@ void qrt__stream_on_hangup(struct qrt_stream *stream, void (*fn)(void *arg), voi
 void qrt__stream_break(struct qrt_stream *stream);
 /* A descriptor of what @stream is one of, for somebody else; the stream is still to be closed. */
 enum qrt_err qrt__stream_release(struct qrt_cx *cx, struct qrt_stream *stream, int *ret_fd);
+/* What can be read without waiting; EAGAIN: nothing. No checkpoint, does not suspend. */
+enum qrt_err qrt__read_now(struct qrt_cx *cx, struct qrt_stream *stream, void *buf, size_t n,
+			   size_t *ret_n);
 /* Who waits, or was woken and has not run yet, gets ECLOSED. Frees the socket, now or then. */
 void qrt__socket_close(struct qrt__socket *socket);
 /* From the driver's poll: @io can be done now. */

@@ -656,3 +656,46 @@ enum qrt_err qrt__stream_try_flush(struct qrt_stream *stream)
 	struct qrt__layer *layer = qrt__layer_of(stream);
 	return layer ? layer->ops->flush(layer) : QRT_OK;
 }
+
+/* What is read on the loop's own stack. */
+struct look {
+	struct qrt_stream *stream;
+	void *buf;
+	size_t n, got;
+	enum qrt_err err;
+};
+
+static void look(void *arg)
+{
+	struct look *now = arg;
+	now->err = qrt__stream_try_read(now->stream, now->buf, now->n, &now->got);
+}
+
+enum qrt_err qrt__read_now(struct qrt_cx *cx, struct qrt_stream *stream, void *buf, size_t n,
+			   size_t *ret_n)
+{
+	struct qrt__socket *socket;
+	struct qrt__layer *layer;
+	enum qrt_err err = find_stream(cx, stream, &socket, &layer);
+	if (err) {
+		return err;
+	}
+	struct look now = {.stream = stream, .buf = buf, .n = n};
+	struct qrt_stream *bottom = stream;
+	while ((layer = qrt__layer_of(bottom))) {
+		bottom = layer->below;
+	}
+	/* Whether the last read has emptied it does not tell what has come since. */
+	struct qrt__socket *at = qrt__handle_object(bottom, QRT__STREAM_MAGIC);
+	QRT_ASSERT(at);
+	at->dry = false;
+	if (socket) {
+		look(&now);
+	} else {
+		qrt__on_loop(cx, look, &now);
+	}
+	if (!now.err) {
+		*ret_n = now.got;
+	}
+	return now.err;
+}

@@ -54,7 +54,7 @@ struct qrt_http_call;
 struct qrt_tls;
 
 enum {
-	QRT_HTTP_URL_MAX = 8192,	   /* bytes of a URL */
+	QRT_HTTP_URL_MAX = 4096,	   /* bytes of a URL */
 	QRT_HTTP_METHOD_MAX = 32,	   /* bytes of a method */
 	QRT_HTTP_ASK_HEADERS_MAX = 64,	   /* headers of the application's own */
 	QRT_HTTP_ASK_HEAD_MAX = 64 * 1024, /* bytes of all of them */
