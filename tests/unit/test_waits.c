@@ -7,6 +7,7 @@
 #include <qrt/chan.h>
 #include <qrt/lab.h>
 #include <qrt/db.h>
+#include <qrt/http_client.h>
 #include <qrt/lane.h>
 #include <qrt/mailbox.h>
 #include <qrt/oneshot.h>
@@ -70,6 +71,8 @@ struct play {
 	struct qrt_tls *tls;
 	struct qrt_ws *client, *server;
 	struct qrt_child *child;
+	struct qrt_http_client *http;
+	struct qrt_http_call *first, *second;
 	struct qrt_signals *signals;
 	struct qrt_lane *lane;
 	struct qrt_db *db;
@@ -1682,6 +1685,62 @@ static const struct row row_QRT__WAIT_CHILD = {.name = "child process",
 					       .check = child_check,
 					       .clean = child_clean,
 					       .by_world = true};
+
+/* --- http connections ----------------------------------------------------------------------- */
+
+static enum qrt_err http_begin(struct qrt_cx *cx, struct play *play, struct qrt_http_call **call)
+{
+	char url[64];
+	snprintf(url, sizeof(url), "http://127.0.0.1:%u/", play->port);
+	const struct qrt_http_ask ask = {
+	    .method = "POST", .url = url, .body_len = 1, .body_written = true};
+	return qrt_http_call_begin(cx, play->http, &ask, call);
+}
+
+/* One connection at most, which the first call has. */
+static enum qrt_err http_prepare(struct qrt_cx *cx, struct play *play)
+{
+	const struct qrt_http_client_options opts = {.connections_max = 1};
+	EXPECT(!listen_prepare(cx, play));
+	EXPECT(!qrt_http_client_open(cx, &opts, &play->http));
+	return http_begin(cx, play, &play->first);
+}
+
+static enum qrt_err http_enter(struct qrt_cx *cx, struct play *play)
+{
+	enum qrt_err err = http_begin(cx, play, &play->second);
+	qrt_http_call_end(cx, &play->second);
+	return err;
+}
+
+static enum qrt_err http_complete(struct qrt_cx *cx, struct play *play)
+{
+	qrt_http_call_end(cx, &play->first);
+	return QRT_OK;
+}
+
+static enum qrt_err http_check(struct qrt_cx *cx, struct play *play)
+{
+	struct qrt_http_client_stats stats;
+	EXPECT(!http_complete(cx, play));
+	EXPECT(!qrt_http_client_stats(cx, play->http, &stats));
+	EXPECT(stats.waiting == 0 && stats.calls == 0 && stats.connections == 0);
+	return http_enter(cx, play);
+}
+
+static void http_clean(struct qrt_cx *cx, struct play *play)
+{
+	qrt_http_client_close(cx, &play->http);
+	net_clean(cx, play);
+}
+
+static const struct row row_QRT__WAIT_HTTP = {.name = "http connection",
+					      .prepare = http_prepare,
+					      .enter = http_enter,
+					      .complete = http_complete,
+					      .check = http_check,
+					      .clean = http_clean,
+					      .done_then_cancel = QRT_ECANCELED};
 
 /* --- not parked, but not running either ---------------------------------------------------- */
 
