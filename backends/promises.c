@@ -49,8 +49,8 @@
 	X("db-interrupt", "what a cancel stops of a database job that runs",                       \
 	  "what comes after its statement", "the statement that runs", "the statement that runs",  \
 	  "what comes after its statement")                                                        \
-	X("websocket", "who makes the frames of WebSockets", "no", "no", "the lab's own wire",     \
-	  "the lab's own wire")                                                                    \
+	X("websocket", "who makes the frames of WebSockets", "libwebsockets", "libwebsockets",     \
+	  "the lab's own wire", "the lab's own wire")                                              \
 	X("deterministic", "same seed, same execution", "no", "no", "yes", "yes")
 
 #define LEGACY(key, text, legacy, region, lab, lab_legacy) {key, text, legacy},

@@ -26,6 +26,7 @@ struct qrt__ws_target {
 	const char *authority; /* host and maybe port, as in the URL: for Host */
 	const char *path;      /* with its query; begins with a slash */
 	const struct qrt_ws_connect_options *opts;
+	char *detail; /* QRT__DETAIL_MAX bytes, "": what connect has to say of its error */
 };
 
 /* A message of which the next piece is to be sent, or something shorter. */
@@ -48,7 +49,8 @@ struct qrt__ws_impl {
 
 	/*
 	 * Begins to connect; ws->link becomes its own. Then exactly one of qrt__ws_opened and
-	 * qrt__ws_ended. Errors: EINVAL, EMFILE, ENOMEM; then nothing has begun.
+	 * qrt__ws_ended. Runs on the loop's own stack. Errors: EINVAL, ENOTSUP, EMFILE, ENOMEM, and
+	 * those that qrt__ws_ended tells of an attempt; then nothing has begun.
 	 */
 	enum qrt_err (*connect)(struct qrt__ws *ws, const struct qrt__ws_target *target);
 	/*
@@ -100,5 +102,23 @@ void qrt__ws_ended(struct qrt__ws *ws, enum qrt_err err, unsigned code, const ch
 /* What the driver may use of it. */
 struct qrt_runtime *qrt__ws_runtime(const struct qrt__ws *ws);
 void **qrt__ws_link(struct qrt__ws *ws);
+bool qrt__utf8_valid(const char *text, size_t n);
+
+/* A client's request for a WebSocket, taken apart where it stands. */
+struct qrt__ws_request {
+	struct qrt_ws_request request; /* what admit sees: it points to what follows */
+	const char *key;	       /* of the handshake */
+	const char *subprotocols[QRT_WS_SUBPROTOCOLS_MAX + 1];
+	struct qrt_ws_header headers[QRT_WS_HEADERS_MAX];
+	const char *why; /* it is refused; static */
+};
+enum { QRT__WS_HEAD_MAX = QRT_WS_URL_MAX + QRT_WS_HEADERS_MAX * (QRT_WS_HEADER_MAX + 4) + 4096 };
+/* Bytes of the head that @data begins with; 0: it is not whole. */
+size_t qrt__ws_head_length(const char *data, size_t n);
+/*
+ * Parses a whole head of @n bytes, which it changes: texts are ended by a NUL. Returns 0, or the
+ * HTTP status (400 to 599) that refuses it, then with ret->why.
+ */
+int qrt__ws_request_parse(char *head, size_t n, struct qrt__ws_request *ret);
 
 #endif

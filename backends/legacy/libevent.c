@@ -14,6 +14,7 @@
 #include "backends/legacy/http_evhttp.h"
 #include "backends/posix_clock.h"
 #include "backends/process_impl.h"
+#include "backends/ws_lws.h"
 #include "shim/src/internal.h"
 
 struct ev_state {
@@ -130,6 +131,8 @@ static enum qrt_err driver_open(struct qrt_runtime *rt, const struct qrt_runtime
 
 static void driver_close(struct qrt_runtime *rt)
 {
+	qrt__lws_close(rt);
+	qrt__lws_free(rt);
 	state_free(rt->driver_state);
 	rt->driver_state = NULL;
 }
@@ -243,4 +246,5 @@ const struct qrt__driver qrt__driver_libevent = {
     .net = &qrt__net_posix,
     .process = &qrt__process_posix,
     .http = &qrt__http_evhttp,
+    .ws = &qrt__ws_lws,
 };

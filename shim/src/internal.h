@@ -551,6 +551,7 @@ struct qrt_runtime {
 	struct qrt__pool regions, obligations, objects;
 	struct qrt__list in_lookup;	/* name lookups, also those that were left */
 	unsigned lookups;		/* how many */
+	void *ws_state;			/* the driver's, of its WebSockets */
 	struct qrt__list processes;	/* the driver's, of children that have not been reaped */
 	uint64_t select_state;		/* of the fair selects; 0 before the first */
 	unsigned batch_left;		/* tasks that may still run before the next poll */

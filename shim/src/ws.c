@@ -308,6 +308,19 @@ static enum qrt_err await_opening(struct qrt_cx *cx, struct qrt__ws *ws, const c
 	return err;
 }
 
+struct beginning {
+	struct qrt__ws *ws;
+	const struct qrt__ws_target *target;
+	enum qrt_err err;
+};
+
+static void begin(void *arg)
+{
+	struct beginning *beginning = arg;
+	struct qrt__ws *ws = beginning->ws;
+	beginning->err = ws->impl->connect(ws, beginning->target);
+}
+
 /* One attempt at one address. */
 static enum qrt_err attempt(struct qrt_cx *cx, const struct qrt__ws_target *target,
 			    const char *site, struct qrt__ws **ret_ws)
@@ -317,9 +330,13 @@ static enum qrt_err attempt(struct qrt_cx *cx, const struct qrt__ws_target *targ
 	if (err) {
 		return err;
 	}
-	err = ws->impl->connect(ws, target);
+	struct beginning beginning = {.ws = ws, .target = target};
+	target->detail[0] = '\0';
+	qrt__on_loop(cx, begin, &beginning);
+	err = beginning.err;
 	if (err) {
-		err = qrt_fail(cx, err, "%s", qrt_err_text(err));
+		const char *detail = target->detail;
+		err = qrt_fail(cx, err, "%s", detail[0] ? detail : qrt_err_text(err));
 	} else {
 		err = await_opening(cx, ws, site);
 	}
@@ -356,6 +373,7 @@ enum qrt_err qrt_ws_connect_at(struct qrt_cx *cx, const char *url,
 		return err;
 	}
 	struct qrt__ws *ws = NULL;
+	char detail[QRT__DETAIL_MAX];
 	for (size_t i = 0; i < n; i++) {
 		const struct qrt__ws_target target = {.address = address[i].text,
 						      .port = parsed.port,
@@ -363,7 +381,8 @@ enum qrt_err qrt_ws_connect_at(struct qrt_cx *cx, const char *url,
 						      .host = parsed.host,
 						      .authority = parsed.authority,
 						      .path = parsed.path,
-						      .opts = opts};
+						      .opts = opts,
+						      .detail = detail};
 		err = attempt(cx, &target, site, &ws);
 		/* Only another address may help against these. */
 		if (err != QRT_ECONNREFUSED && err != QRT_ECONNRESET && err != QRT_EPEER &&

@@ -90,7 +90,6 @@ struct qrt__ws_url {
 	char path[QRT_WS_URL_MAX + 2];
 };
 
-bool qrt__utf8_valid(const char *text, size_t n);
 /* Errors: EINVAL, with detail. */
 enum qrt_err qrt__ws_url_parse(struct qrt_cx *cx, const char *url, struct qrt__ws_url *ret_url);
 enum qrt_err qrt__ws_connect_check(struct qrt_cx *cx, const struct qrt_ws_connect_options *opts);

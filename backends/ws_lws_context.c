@@ -1,0 +1,293 @@
+/*
+ * What the WebSockets of a runtime share: one context of libwebsockets, and a
+ * vhost for each set of trusted roots in use. The library is never asked to
+ * resolve, to listen, to read the environment, or to print.
+ */
+#include "backends/ws_lws.h"
+
+#include <errno.h>
+#include <libwebsockets.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The largest request of ours: a URL and all headers at their limits. */
+enum { REQUEST_MAX = QRT_WS_URL_MAX + QRT_WS_HEADERS_MAX * (QRT_WS_HEADER_MAX + 4) + 4096 };
+/* Its own deadlines are beyond any of ours, which end a link from outside. */
+enum { NEVER_SECS = 24 * 3600, RESPONSE_MAX = 16 * 1024, READ_MAX = 8 * 1024 };
+
+/* The library's set-up has globals: one thread at a time. */
+static pthread_mutex_t setup = PTHREAD_MUTEX_INITIALIZER;
+
+/* --- what it says ---------------------------------------------------------------------------- */
+
+static _Thread_local char last_words[128];
+
+/* A line with a time and a level before, and a newline behind. */
+static void keep_words(int level, const char *line)
+{
+	(void)level;
+	const char *text = strstr(line, "] E: ");
+	text = text ? text + 5 : line;
+	snprintf(last_words, sizeof(last_words), "%.*s", (int)strcspn(text, "\n"), text);
+}
+
+static void listen_to_it(void)
+{
+	lws_set_log_level(LLL_ERR, keep_words);
+	last_words[0] = '\0';
+}
+
+static enum qrt_err failed(const char *what, int error, char *ret_detail)
+{
+	snprintf(ret_detail, QRT__DETAIL_MAX, "libwebsockets: no %s: %s", what,
+		 last_words[0] ? last_words : "it does not say why");
+	return error == EMFILE || error == ENFILE ? QRT_EMFILE : QRT_ENOMEM;
+}
+
+/* --- the context ----------------------------------------------------------------------------- */
+
+static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+		    size_t n)
+{
+	return qrt__lws_callback(wsi, (int)reason, user, in, n);
+}
+
+static const struct lws_protocols protocols[] = {
+    {.name = "qrt",
+     .callback = on_event,
+     .rx_buffer_size = READ_MAX,
+     /* And the head of a frame. */
+     .tx_packet_size = QRT__LWS_CHUNK + 16},
+    {.name = NULL},
+};
+
+/* Who is alive is asked by the shim. */
+static const lws_retry_bo_t never_ask = {.secs_since_valid_ping = 0};
+
+static enum qrt_err context_new(struct qrt__lws *all, char *ret_detail)
+{
+	struct qrt_runtime *rt = all->rt;
+	void *loop = rt->driver->uv_loop ? rt->driver->uv_loop(rt) : NULL;
+	void *foreign[] = {loop};
+	struct lws_context_creation_info info;
+	memset(&info, 0, sizeof(info));
+	info.port = CONTEXT_PORT_NO_LISTEN;
+	info.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
+	info.pt_serv_buf_size = REQUEST_MAX;
+	info.max_http_header_data = RESPONSE_MAX;
+	info.timeout_secs = NEVER_SECS;
+	if (loop) {
+		info.options |= LWS_SERVER_OPTION_LIBUV;
+		info.foreign_loops = foreign;
+	}
+	pthread_mutex_lock(&setup);
+	listen_to_it();
+	errno = 0;
+	all->context = lws_create_context(&info);
+	int error = errno;
+	pthread_mutex_unlock(&setup);
+	all->pumped = !loop;
+	return all->context ? QRT_OK : failed("context", error, ret_detail);
+}
+
+enum qrt_err qrt__lws_of(struct qrt_runtime *rt, char *ret_detail, struct qrt__lws **ret_all)
+{
+	if (rt->ws_state) {
+		*ret_all = rt->ws_state;
+		return QRT_OK;
+	}
+	struct qrt__lws *all = calloc(1, sizeof(*all));
+	unsigned char *chunk = malloc(LWS_PRE + QRT__LWS_CHUNK);
+	enum qrt_err err = QRT_ENOMEM;
+	if (all && chunk) {
+		all->rt = rt;
+		all->chunk = chunk + LWS_PRE;
+		qrt__list_init(&all->links);
+		qrt__list_init(&all->vhosts);
+		err = context_new(all, ret_detail);
+	}
+	if (err) {
+		free(chunk);
+		free(all);
+		return err;
+	}
+	rt->ws_state = all;
+	*ret_all = all;
+	return QRT_OK;
+}
+
+/* --- vhosts ---------------------------------------------------------------------------------- */
+
+static void vhost_free(struct qrt__lws_vhost *vhost)
+{
+	qrt__list_remove(&vhost->node);
+	free(vhost->ca_file);
+	free(vhost);
+}
+
+/* Roots of somebody's own are read again for who comes next: the file may have changed. */
+static void sweep(struct qrt__lws *all)
+{
+	QRT__LIST_EACH(node, &all->vhosts) {
+		struct qrt__lws_vhost *vhost = QRT__CONTAINER(node, struct qrt__lws_vhost, node);
+		if (vhost->users == 0 && vhost->ca_file) {
+			lws_vhost_destroy(vhost->vhost);
+			vhost_free(vhost);
+		}
+	}
+}
+
+static bool same_file(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static struct qrt__lws_vhost *vhost_find(struct qrt__lws *all, bool secure, const char *ca_file)
+{
+	QRT__LIST_EACH(node, &all->vhosts) {
+		struct qrt__lws_vhost *vhost = QRT__CONTAINER(node, struct qrt__lws_vhost, node);
+		if (vhost->secure == secure && same_file(vhost->ca_file, ca_file)) {
+			return vhost;
+		}
+	}
+	return NULL;
+}
+
+static struct lws_vhost *vhost_create(struct qrt__lws *all, const struct qrt__lws_vhost *vhost)
+{
+	struct lws_context_creation_info info;
+	memset(&info, 0, sizeof(info));
+	info.vhost_name = vhost->secure ? "wss" : "ws";
+	info.port = vhost->secure ? CONTEXT_PORT_NO_LISTEN : CONTEXT_PORT_NO_LISTEN_SERVER;
+	info.protocols = protocols;
+	info.user = all;
+	info.retry_and_idle_policy = &never_ask;
+	info.connect_timeout_secs = NEVER_SECS;
+	info.timeout_secs = NEVER_SECS;
+	info.http_proxy_address = ""; /* else the environment names one */
+	if (vhost->secure) {
+		info.options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
+		info.ssl_client_options_set = SSL_OP_NO_SSLv3 | SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1;
+	}
+	if (vhost->ca_file) {
+		info.options |= LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS;
+		info.client_ssl_ca_filepath = vhost->ca_file;
+	}
+	pthread_mutex_lock(&setup);
+	listen_to_it();
+	errno = 0;
+	struct lws_vhost *created = lws_create_vhost(all->context, &info);
+	pthread_mutex_unlock(&setup);
+	return created;
+}
+
+enum qrt_err qrt__lws_vhost_get(struct qrt__lws *all, bool secure, const char *ca_file,
+				char *ret_detail, struct qrt__lws_vhost **ret_vhost)
+{
+	ca_file = secure ? ca_file : NULL;
+	sweep(all);
+	struct qrt__lws_vhost *vhost = vhost_find(all, secure, ca_file);
+	if (vhost) {
+		vhost->users++;
+		*ret_vhost = vhost;
+		return QRT_OK;
+	}
+	/* The library would go on without: nobody would be trusted, and nobody told why. */
+	if (ca_file && access(ca_file, R_OK) != 0) {
+		snprintf(ret_detail, QRT__DETAIL_MAX, "ca_file %s: %s", ca_file, strerror(errno));
+		return QRT_EINVAL;
+	}
+	vhost = calloc(1, sizeof(*vhost));
+	char *copy = ca_file ? strdup(ca_file) : NULL;
+	if (!vhost || (ca_file && !copy)) {
+		free(vhost);
+		free(copy);
+		return QRT_ENOMEM;
+	}
+	vhost->secure = secure;
+	vhost->ca_file = copy;
+	qrt__list_append(&all->vhosts, &vhost->node);
+	vhost->vhost = vhost_create(all, vhost);
+	if (!vhost->vhost) {
+		int error = errno;
+		vhost_free(vhost);
+		return failed("vhost", error, ret_detail);
+	}
+	vhost->users = 1;
+	*ret_vhost = vhost;
+	return QRT_OK;
+}
+
+void qrt__lws_vhost_put(struct qrt__lws_vhost *vhost)
+{
+	QRT_PRE(vhost->users > 0);
+	vhost->users--; /* swept later: the library has not let go of it yet */
+}
+
+/* --- the end --------------------------------------------------------------------------------- */
+
+/* Those who were let go with a last word may say it, if that needs no waiting. */
+static void last_turns(struct qrt__lws *all)
+{
+	enum { TURNS = 4 };
+	for (int i = 0; i < TURNS; i++) {
+		bool somebody = false;
+		QRT__LIST_EACH(node, &all->links) {
+			somebody |= QRT__CONTAINER(node, struct qrt__lws_link, node)->say != 0;
+		}
+		if (!somebody) {
+			return;
+		}
+		all->rt->driver->poll(all->rt, 0);
+	}
+}
+
+static void destroy_context(struct qrt__lws *all)
+{
+	pthread_mutex_lock(&setup);
+	lws_context_destroy(all->context);
+	pthread_mutex_unlock(&setup);
+}
+
+void qrt__lws_close(struct qrt_runtime *rt)
+{
+	struct qrt__lws *all = rt->ws_state;
+	if (!all) {
+		return;
+	}
+	last_turns(all);
+	QRT__LIST_EACH(node, &all->links) {
+		struct qrt__lws_link *link = QRT__CONTAINER(node, struct qrt__lws_link, node);
+		QRT_ASSERT(!link->ws);
+		qrt__timer_stop(&rt->timers, &link->linger);
+		qrt__lws_pump_close(link);
+	}
+	destroy_context(all);
+}
+
+void qrt__lws_free(struct qrt_runtime *rt)
+{
+	struct qrt__lws *all = rt->ws_state;
+	if (!all) {
+		return;
+	}
+	if (!all->pumped) {
+		/* The first time it has only begun to close its handles: they are closed now. */
+		destroy_context(all);
+	}
+	while (!qrt__list_empty(&all->links)) {
+		struct qrt__lws_link *link =
+		    QRT__CONTAINER(all->links.next, struct qrt__lws_link, node);
+		link->wsi = NULL;
+		qrt__lws_link_free(link);
+	}
+	while (!qrt__list_empty(&all->vhosts)) {
+		vhost_free(QRT__CONTAINER(all->vhosts.next, struct qrt__lws_vhost, node));
+	}
+	free(all->chunk - LWS_PRE);
+	free(all);
+	rt->ws_state = NULL;
+}

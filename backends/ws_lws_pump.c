@@ -1,0 +1,76 @@
+/*
+ * Readiness for libwebsockets on a driver for which it has no plugin: each of
+ * its sockets is watched, and it is asked to serve the one that is ready.
+ *
+ * When it wants to write, it does not say so. It may after anything that has
+ * moved: then the socket is watched for that too, once; it writes, or finds
+ * nothing to do. So an idle connection wakes nobody, and no clock is needed.
+ */
+#include <libwebsockets.h>
+
+#include "backends/ws_lws.h"
+
+/* While it is being opened, one step leads to the next without a byte from the peer. */
+enum { STEPS_OPENING = 8, STEPS = 1, FORCED_MAX = 64 };
+
+void qrt__lws_pump_arm(struct qrt__lws_link *link)
+{
+	if (!link->watched || link->stage == QRT__LWS_HEAD) {
+		return;
+	}
+	bool writes = link->writes || link->moved > 0 || lws_partial_buffered(link->wsi);
+	link->all->rt->driver->watch_arm(&link->watch, (link->wanted ? QRT__IO_READ : 0u) |
+							   (writes ? QRT__IO_WRITE : 0u));
+}
+
+/* It has read more than it has told of: of TLS a record, or what came with flow off. */
+static void serve_what_was_read(struct lws_context *context)
+{
+	for (int i = 0; i < FORCED_MAX && lws_service_adjust_timeout(context, 1, 0) == 0; i++) {
+		lws_service(context, -1);
+	}
+}
+
+static void ready(struct qrt__watch *watch, unsigned io)
+{
+	struct qrt__lws_link *link = QRT__CONTAINER(watch, struct qrt__lws_link, watch);
+	struct qrt__lws *all = link->all;
+	struct lws_pollfd pollfd = {.fd = watch->fd, .events = LWS_POLLIN | LWS_POLLOUT};
+	if (io & QRT__IO_READ) {
+		pollfd.revents |= LWS_POLLIN;
+		link->moved = link->stage == QRT__LWS_OPENING ? STEPS_OPENING : STEPS;
+	}
+	if (io & QRT__IO_WRITE) {
+		pollfd.revents |= LWS_POLLOUT;
+		link->moved -= link->moved > 0;
+	}
+	all->pumping = link;
+	lws_service_fd(all->context, &pollfd);
+	serve_what_was_read(all->context);
+	if (all->pumping == link) {
+		all->pumping = NULL;
+		qrt__lws_pump_arm(link);
+	}
+}
+
+enum qrt_err qrt__lws_pump_open(struct qrt__lws_link *link, int fd)
+{
+	struct qrt_runtime *rt = link->all->rt;
+	link->watch = (struct qrt__watch){.rt = rt, .fd = fd, .ready = ready};
+	enum qrt_err err = rt->driver->watch_open(&link->watch);
+	if (!err) {
+		link->watched = true;
+		link->wanted = true;
+		link->moved = STEPS_OPENING;
+		qrt__lws_pump_arm(link);
+	}
+	return err;
+}
+
+void qrt__lws_pump_close(struct qrt__lws_link *link)
+{
+	if (link->watched) {
+		link->watched = false;
+		link->watch.rt->driver->watch_close(&link->watch);
+	}
+}
