@@ -106,6 +106,8 @@ int qy_cli_number(struct qy_cli *cli, const char *what, const char *text, unsign
 int qy_cmd_start(struct qy_cli *cli);
 int qy_cmd_migrate(struct qy_cli *cli);
 int qy_cmd_seed(struct qy_cli *cli);
+int qy_cmd_db_backup(struct qy_cli *cli);
+int qy_cmd_db_check(struct qy_cli *cli);
 int qy_cmd_apikey_create(struct qy_cli *cli);
 int qy_cmd_quote_list(struct qy_cli *cli);
 int qy_cmd_quote_show(struct qy_cli *cli);

@@ -21,7 +21,8 @@
 	X(database, url, DB_URL, "sqlite://quotey.db", 0, LEN_MAX, "", false)                      \
 	X(database, max_connections, INT, "5", 2, 64, "", false)                                   \
 	X(database, timeout_secs, INT, "30", 1, 300, "", false)                                    \
-	X(database, synchronous, ENUM, "full", 0, 0, "full|normal", false)
+	X(database, synchronous, ENUM, "full", 0, 0, "full|normal", false)                         \
+	X(database, check, ENUM, "quick", 0, 0, "quick|full|off", false)
 
 /*
  * slack.enabled: the product's default is true, but then both tokens are required. While there is

@@ -47,12 +47,30 @@ int qy_cli_database_fail(struct qrt_cx *cx, struct qy_cli *cli, enum qy_cli_clas
 			   detail[0] != '\0' ? detail : qrt_err_text(err));
 }
 
+/* Before anything is changed in it. */
+static enum qrt_err look_for_damage(struct qrt_cx *cx, const struct qy_config *config,
+				    struct qrt_db *db)
+{
+	const char *how = qy_config_str(config, "database.check");
+
+	if (strcmp(how, "off") == 0) {
+		return QRT_OK;
+	}
+	return qrt_db_check(cx, db, strcmp(how, "full") == 0, NULL, 0);
+}
+
 static int bring_schema(struct qrt_cx *cx, struct qy_cli *cli, enum qy_cli_schema schema,
 			struct qy_store *store)
 {
 	struct qy_migrate_report report;
 	enum qrt_err err = QRT_OK;
 
+	if (schema == QY_CLI_SCHEMA_MIGRATE) {
+		err = look_for_damage(cx, cli->config, store->db);
+	}
+	if (err) {
+		return qy_cli_database_fail(cx, cli, QY_CLI_DATABASE, err);
+	}
 	if (schema == QY_CLI_SCHEMA_MIGRATE) {
 		err = qy_migrate_up(cx, store->db, &qy_migrations, 0, &report);
 	} else if (schema == QY_CLI_SCHEMA_NEWEST) {
@@ -75,6 +93,7 @@ int qy_cli_database_open(struct qrt_cx *cx, struct qy_cli *cli, enum qy_cli_sche
 	int code;
 
 	qy_cli_database_options(cli->config, &options);
+	options.must_exist = schema == QY_CLI_SCHEMA_THERE;
 	err = qrt_db_open(cx, &options, &store.db);
 	if (err) {
 		return qy_cli_database_fail(cx, cli, QY_CLI_DATABASE, err);

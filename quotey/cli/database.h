@@ -11,8 +11,9 @@
 /* What must be true of the schema before the command runs. */
 enum qy_cli_schema {
 	QY_CLI_SCHEMA_ANY,
+	QY_CLI_SCHEMA_THERE,   /* any, but there must be such a file */
 	QY_CLI_SCHEMA_NEWEST,  /* else it fails and says how to migrate */
-	QY_CLI_SCHEMA_MIGRATE, /* it is brought there */
+	QY_CLI_SCHEMA_MIGRATE, /* it is looked at for damage (database.check) and brought there */
 };
 
 /* Runs as a task. Returns the exit code, having failed through qy_cli_fail when it is not 0. */

@@ -34,6 +34,13 @@ static const struct qy_cli_command commands[] = {
      QY_CLI_REPORTS, qy_cmd_migrate},
     {"seed", "[--clean]", "load the seed data and check it, or remove it",
      "Loading twice changes nothing.\n", QY_CLI_REPORTS, qy_cmd_seed},
+    {"db backup", "FILE [--force]", "copy the database while it is used",
+     "FILE is there as a whole, or as it was. --force replaces one that exists.\n", QY_CLI_REPORTS,
+     qy_cmd_db_backup},
+    {"db check", "[--full]", "look for damage in the database",
+     "--full  compares also indexes with their tables, and looks at every reference\n"
+     "What is found is printed; a start looks, too, as the setting database.check says.\n",
+     QY_CLI_REPORTS, qy_cmd_db_check},
     {"apikey create", "--name NAME --scopes A,B [--rep ID] [--rate N] [--expires TIME]",
      "make an API key and print it, this once",
      "--scopes   quotes:read, quotes:write, quotes:override, quotes:approve, quotes:send,\n"

@@ -50,21 +50,47 @@ static void mark(enum qrt_err err)
 	}
 }
 
+typedef enum qrt_err call_fn(struct qrt_cx *cx, struct qrt_db *db, qrt_db_job_fn *job, void *arg);
+
+static enum qrt_err run(struct qrt_cx *cx, call_fn *call, const struct qy_store *store,
+			struct observed *observed, const struct qy_fault *fault)
+{
+	enum qrt_err err = call(cx, store->db, run_observed, observed);
+
+	if (call == qrt_db_write || call == qrt_db_write_alone) {
+		mark(err);
+	}
+	return is_answer(err, observed, fault) ? QRT_OK : err;
+}
+
 enum qrt_err qy_job_read(struct qrt_cx *cx, struct qy_store *store, qrt_db_job_fn *job, void *arg,
 			 const struct qy_fault *fault)
 {
 	struct observed observed = {.job = job, .arg = arg};
-	enum qrt_err err = qrt_db_read(cx, store->db, run_observed, &observed);
 
-	return is_answer(err, &observed, fault) ? QRT_OK : err;
+	return run(cx, qrt_db_read, store, &observed, fault);
+}
+
+enum qrt_err qy_job_read_short(struct qrt_cx *cx, struct qy_store *store, qrt_db_job_fn *job,
+			       void *arg, const struct qy_fault *fault)
+{
+	struct observed observed = {.job = job, .arg = arg};
+
+	return run(cx, qrt_db_read_short, store, &observed, fault);
 }
 
 enum qrt_err qy_job_write(struct qrt_cx *cx, struct qy_store *store, qrt_db_job_fn *job, void *arg,
 			  const struct qy_fault *fault)
 {
 	struct observed observed = {.job = job, .arg = arg};
-	enum qrt_err err = qrt_db_write(cx, store->db, run_observed, &observed);
 
-	mark(err);
-	return is_answer(err, &observed, fault) ? QRT_OK : err;
+	return run(cx, qrt_db_write, store, &observed, fault);
+}
+
+enum qrt_err qy_job_write_alone(struct qrt_cx *cx, struct qy_store *store, qrt_db_job_fn *job,
+				void *arg, const struct qy_fault *fault)
+{
+	struct observed observed = {.job = job, .arg = arg};
+
+	return run(cx, qrt_db_write_alone, store, &observed, fault);
 }

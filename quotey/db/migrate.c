@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include <qrt/cancel.h>
+
 #include "quotey/core/civil.h"
 #include "quotey/db/buffer.h"
 #include "quotey/db/sql.h"
@@ -159,6 +161,19 @@ static enum qrt_err stamp_job(struct qrt_cx *cx, struct migrate_job *job)
 	return err;
 }
 
+/* A cancel that comes too late for this step is heard before the next one. */
+static enum qrt_err run_whole(struct qrt_cx *cx, struct qrt_db *db, struct migrate_job *job)
+{
+	struct qrt_mask mask;
+	enum qrt_err err = qrt_commit_begin(cx, &mask);
+
+	if (!err) {
+		err = qrt_db_write_alone(cx, db, run_step, job);
+		qrt_commit_end(cx, &mask);
+	}
+	return err;
+}
+
 /* Runs the step and, when it fails, says which it was. */
 static enum qrt_err write_step(struct qrt_cx *cx, struct qrt_db *db, struct migrate_job *job,
 			       unsigned index)
@@ -170,7 +185,7 @@ static enum qrt_err write_step(struct qrt_cx *cx, struct qrt_db *db, struct migr
 		return err;
 	}
 	job->step = &job->set->steps[index];
-	err = qrt_db_write(cx, db, run_step, job);
+	err = run_whole(cx, db, job);
 	if (err) {
 		strncpy(detail, qrt_detail(cx), sizeof(detail) - 1);
 		detail[sizeof(detail) - 1] = '\0';

@@ -1,6 +1,7 @@
 /*
  * Moves the schema of a database up and down the migrations, one write transaction per step, and
- * refuses to touch one whose history it does not know.
+ * refuses to touch one whose history it does not know. A cancel is heard between steps; a step that
+ * has begun is done whole, or fails by itself and leaves the schema of the step before.
  *
  * Errors with a detail that names the number: ECONFLICT (a checksum changed), ECORRUPT (a gap),
  * ENOTSUP (newer than this program knows), and those of the step itself. All suspend; they need

@@ -137,7 +137,7 @@ enum qrt_err qy_store_apikey_find(struct qrt_cx *cx, struct qy_store *store, con
 
 	memset(&job, 0, sizeof(job));
 	qy_text_cut(job.key.id, sizeof(job.key.id), id);
-	err = qy_job_read(cx, store, run_find, &job, &job.fault);
+	err = qy_job_read_short(cx, store, run_find, &job, &job.fault);
 	if (err) {
 		return err;
 	}

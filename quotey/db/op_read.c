@@ -34,7 +34,7 @@ enum qrt_err qy_store_quote_get(struct qrt_cx *cx, struct qy_store *store, const
 	enum qrt_err err;
 
 	qy_quote_init(&job.quote);
-	err = qy_job_read(cx, store, run_get, &job, &job.fault);
+	err = qy_job_read_short(cx, store, run_get, &job, &job.fault);
 	if (err) {
 		qy_quote_fini(&job.quote);
 		return err;
@@ -149,7 +149,7 @@ enum qrt_err qy_store_product_get(struct qrt_cx *cx, struct qy_store *store, con
 	enum qrt_err err;
 
 	qy_catalog_init(&job.catalog);
-	err = qy_job_read(cx, store, run_product, &job, &job.fault);
+	err = qy_job_read_short(cx, store, run_product, &job, &job.fault);
 	if (err) {
 		qy_catalog_fini(&job.catalog);
 		return err;

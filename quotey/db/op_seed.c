@@ -148,7 +148,7 @@ enum qrt_err qy_store_seed_load(struct qrt_cx *cx, struct qy_store *store,
 	qy_origin_set(&origin, "system:seed", NULL);
 	err = qy_stamp_draw(cx, &origin, &job.stamp);
 	if (!err) {
-		err = qy_job_write(cx, store, run_load, &job, NULL);
+		err = qy_job_write_alone(cx, store, run_load, &job, NULL);
 	}
 	if (!err) {
 		*ret_report = job.report;
@@ -177,7 +177,7 @@ enum qrt_err qy_store_seed_clean(struct qrt_cx *cx, struct qy_store *store,
 	enum qrt_err err;
 
 	memset(&job, 0, sizeof(job));
-	err = qy_job_write(cx, store, run_clean, &job, NULL);
+	err = qy_job_write_alone(cx, store, run_clean, &job, NULL);
 	if (!err) {
 		*ret_report = job.report;
 	}

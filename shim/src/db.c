@@ -81,11 +81,11 @@ static struct qrt_db *create(const struct qrt_db_options *opts, const char *path
 	db->lane_wait_ns = opts->lane_wait_ns ? opts->lane_wait_ns : LANE_WAIT_NS;
 	db->target = (struct qrt__db_target){
 	    .path = db->path,
+	    .must_exist = opts->must_exist,
 	    .synchronous_full = opts->synchronous_full,
 	    .busy_ms = opts->busy_ms ? opts->busy_ms : BUSY_MS,
 	};
 	db->checkpoint_pages = opts->checkpoint_pages ? opts->checkpoint_pages : CHECKPOINT_PAGES;
-	db->checkpoint_at = db->checkpoint_pages;
 	return db;
 }
 

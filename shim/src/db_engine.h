@@ -21,10 +21,18 @@ struct qrt__db_target {
 	const char *path; /* NULL: in memory */
 	const char *disk; /* by the engine's name for it; NULL: the system's */
 	bool create;	  /* create if absent, settle the file's lasting modes */
+	bool must_exist;  /* with create: ENOENT if absent */
 	bool read_only;
 	bool on_loop; /* for short reads: EBUSY at once */
 	bool synchronous_full;
 	int busy_ms; /* longest wait for another process' lock */
+};
+
+/* Where a copy goes. */
+struct qrt__db_copy {
+	const char *partial; /* its file until it is whole; does not exist */
+	const char *to;
+	bool replace;
 };
 
 /* What a check of a database has found. */
@@ -107,15 +115,15 @@ struct qrt__db_engine {
 
 	/* Looks for damage. An error: could not look. */
 	enum qrt_err (*check)(void *native, bool full, struct qrt__db_findings *findings);
-	/* A copy of what the transaction sees, in the file @path, which must not exist. */
-	enum qrt_err (*copy_open)(void *native, const char *path, void **ret_copy);
+	/*
+	 * A copy of what the transaction sees; @where outlives it. EEXIST (not replace); EBUSY:
+	 * what is to be replaced is a database with a log of its own.
+	 */
+	enum qrt_err (*copy_open)(void *native, const struct qrt__db_copy *where, void **ret_copy);
 	/* At most so many pages more. *ret_left: still to do; 0: all is there and lasting. */
 	enum qrt_err (*copy_step)(void *copy, unsigned pages, unsigned *ret_left);
-	/*
-	 * Gives a whole copy its name, lasting. EEXIST (not @replace); EBUSY: @to is a database
-	 * with a log of its own.
-	 */
-	enum qrt_err (*copy_publish)(void *copy, const char *to, bool replace);
+	/* Gives a whole copy its name, lasting. Errors as before. */
+	enum qrt_err (*copy_publish)(void *copy);
 	/* Of one that was not published nothing stays. */
 	void (*copy_close)(void *copy);
 };

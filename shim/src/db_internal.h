@@ -38,7 +38,7 @@ struct qrt_db {
 	unsigned n_free;
 	struct qrt_db_conn *free_readers[QRT__DB_READERS_MAX];
 	unsigned checkpoint_pages; /* so many in the log are worth a checkpoint */
-	unsigned checkpoint_at;	   /* the next one; the writer lane's thread */
+	unsigned log_kept;	   /* by the last one; the writer lane's thread */
 	_Atomic uint64_t n_reads, n_shorts, n_fallbacks, n_writes, n_rollbacks, n_unknown;
 	_Atomic uint64_t n_commits, n_again, n_checkpoints, n_checkpoints_failed, log_pages;
 };

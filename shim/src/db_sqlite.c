@@ -182,7 +182,7 @@ char *qrt__sqlite_path(const char *path)
 static int open_file(struct qrt__sqlite *self, const struct qrt__db_target *target)
 {
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
-	if (target->create) {
+	if (target->create && !target->must_exist) {
 		flags |= SQLITE_OPEN_CREATE;
 	}
 	if (!target->path) {

@@ -57,9 +57,9 @@ void qrt__sqlite_watch_log(struct qrt__sqlite *self);
 unsigned qrt__sqlite_log_pages(void *native);
 enum qrt_err qrt__sqlite_checkpoint(void *native, bool truncate, unsigned *ret_left);
 enum qrt_err qrt__sqlite_check(void *native, bool full, struct qrt__db_findings *findings);
-enum qrt_err qrt__sqlite_copy_open(void *native, const char *path, void **ret_copy);
+enum qrt_err qrt__sqlite_copy_open(void *native, const struct qrt__db_copy *where, void **ret_copy);
 enum qrt_err qrt__sqlite_copy_step(void *copy, unsigned pages, unsigned *ret_left);
-enum qrt_err qrt__sqlite_copy_publish(void *copy, const char *to, bool replace);
+enum qrt_err qrt__sqlite_copy_publish(void *copy);
 void qrt__sqlite_copy_close(void *copy);
 
 #endif

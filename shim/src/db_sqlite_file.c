@@ -124,15 +124,39 @@ enum qrt_err qrt__sqlite_check(void *native, bool full, struct qrt__db_findings 
 
 struct copy {
 	struct qrt__sqlite *of;
+	const struct qrt__db_copy *where;
 	char *path; /* of the file, until it is published */
 	sqlite3 *db;
 	sqlite3_backup *backup;
 	bool made;
 };
 
-static enum qrt_err copy_failed(struct copy *copy, int code)
+static enum qrt_err sys_failed(const struct copy *copy, int error)
 {
-	return qrt__sqlite_failed_on(copy->of, copy->db, code);
+	enum qrt_err err = qrt__err_from_errno(error);
+	errno = error; /* for %m: strerror is not for threads */
+	return qrt_db_fail(copy->of->conn, err, "%m");
+}
+
+static bool is_there(const struct copy *copy, const char *tail)
+{
+	sqlite3_vfs *vfs = sqlite3_vfs_find(copy->of->disk);
+	char path[QRT__DB_PATH_MAX];
+	int there = 0;
+	snprintf(path, sizeof(path), "%s%s", copy->where->to, tail);
+	return vfs->xAccess(vfs, path, SQLITE_ACCESS_EXISTS, &there) == SQLITE_OK && there != 0;
+}
+
+/* What lies in a log or journal would be taken for the copy's. */
+static enum qrt_err may_be_there(const struct copy *copy)
+{
+	if (!copy->where->replace && is_there(copy, "")) {
+		return sys_failed(copy, EEXIST);
+	}
+	if (is_there(copy, "-wal") || is_there(copy, "-journal")) {
+		return qrt_db_fail(copy->of->conn, QRT_EBUSY, "it is a database in use");
+	}
+	return QRT_OK;
 }
 
 static int open_copy(struct copy *copy)
@@ -148,24 +172,40 @@ static int open_copy(struct copy *copy)
 	return code;
 }
 
-enum qrt_err qrt__sqlite_copy_open(void *native, const char *path, void **ret_copy)
+static enum qrt_err begin_copy(struct copy *copy)
+{
+	enum qrt_err err = may_be_there(copy);
+	if (err) {
+		return err;
+	}
+	/* A transaction sees what was committed when it reads for the first time. */
+	int code =
+	    sqlite3_exec(copy->of->db, "SELECT 1 FROM sqlite_schema LIMIT 1", NULL, NULL, NULL);
+	if (code != SQLITE_OK) {
+		return qrt__sqlite_failed(copy->of, code);
+	}
+	code = open_copy(copy);
+	if (code == SQLITE_OK) {
+		copy->backup = sqlite3_backup_init(copy->db, "main", copy->of->db, "main");
+		code = copy->backup ? SQLITE_OK : sqlite3_errcode(copy->db);
+	}
+	return code == SQLITE_OK ? QRT_OK : qrt__sqlite_failed_on(copy->of, copy->db, code);
+}
+
+enum qrt_err qrt__sqlite_copy_open(void *native, const struct qrt__db_copy *where, void **ret_copy)
 {
 	struct qrt__sqlite *of = native;
 	struct copy *copy = calloc(1, sizeof(*copy));
 	if (copy) {
 		copy->of = of;
-		copy->path = qrt__sqlite_path(path);
+		copy->where = where;
+		copy->path = qrt__sqlite_path(where->partial);
 	}
 	if (!copy || !copy->path) {
 		free(copy);
 		return qrt_db_fail(of->conn, QRT_ENOMEM, "no memory for a copy");
 	}
-	int code = open_copy(copy);
-	enum qrt_err err = code == SQLITE_OK ? QRT_OK : copy_failed(copy, code);
-	if (!err) {
-		copy->backup = sqlite3_backup_init(copy->db, "main", of->db, "main");
-		err = copy->backup ? QRT_OK : copy_failed(copy, sqlite3_errcode(copy->db));
-	}
+	enum qrt_err err = begin_copy(copy);
 	if (err) {
 		qrt__sqlite_copy_close(copy);
 		return err;
@@ -179,26 +219,17 @@ enum qrt_err qrt__sqlite_copy_step(void *arg, unsigned pages, unsigned *ret_left
 	struct copy *copy = arg;
 	int code = sqlite3_backup_step(copy->backup, (int)pages);
 	if (code == SQLITE_OK) {
-		/* What it has is counted; one that has to do all of it once more is not whole yet.
-		 */
 		int left = sqlite3_backup_remaining(copy->backup);
-		*ret_left = left > 0 ? (unsigned)left : 1;
+		*ret_left = left > 0 ? (unsigned)left : 1; /* it is whole when it says so */
 		return QRT_OK;
 	}
-	if (code != SQLITE_DONE) {
-		return qrt__sqlite_failed_on(copy->of, NULL, code); /* of either database */
+	if (code == SQLITE_DONE) {
+		code = sqlite3_backup_finish(copy->backup);
+		copy->backup = NULL;
+		*ret_left = 0;
 	}
-	code = sqlite3_backup_finish(copy->backup);
-	copy->backup = NULL;
-	*ret_left = 0;
-	return code == SQLITE_OK ? QRT_OK : copy_failed(copy, code);
-}
-
-static enum qrt_err sys_failed(struct copy *copy, int error)
-{
-	enum qrt_err err = qrt__err_from_errno(error);
-	errno = error; /* for %m: strerror is not for threads */
-	return qrt_db_fail(copy->of->conn, err, "%m");
+	/* Of either database: neither handle knows. */
+	return code == SQLITE_OK ? QRT_OK : qrt__sqlite_failed_on(copy->of, NULL, code);
 }
 
 /* Makes the names in the folder of @path lasting. */
@@ -206,7 +237,7 @@ static int sync_folder(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	size_t n = slash > path ? (size_t)(slash - path) : 1;
-	char *folder = strndup(slash ? path : ".", slash ? n : 1);
+	char *folder = strndup(slash ? path : ".", n);
 	int fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 	int error = fd < 0 || fsync(fd) ? errno : 0;
 	if (fd >= 0) {
@@ -217,10 +248,11 @@ static int sync_folder(const char *path)
 }
 
 /* On the system's disk. A link is made only where there is nothing, a rename takes its place. */
-static enum qrt_err name_it(struct copy *copy, const char *to, bool replace)
+static enum qrt_err name_it(struct copy *copy)
 {
-	int failed = replace ? rename(copy->path, to) : link(copy->path, to);
-	if (failed) {
+	const char *to = copy->where->to;
+	bool replace = copy->where->replace;
+	if (replace ? rename(copy->path, to) : link(copy->path, to)) {
 		return sys_failed(copy, errno);
 	}
 	if (!replace && unlink(copy->path)) {
@@ -231,37 +263,22 @@ static enum qrt_err name_it(struct copy *copy, const char *to, bool replace)
 	return error ? sys_failed(copy, error) : QRT_OK;
 }
 
-/* Whether @to has a log or journal: what is in it would be taken for the copy's. */
-static bool in_use(const struct copy *copy, const char *to)
-{
-	static const char *const tails[] = {"-wal", "-journal"};
-	sqlite3_vfs *vfs = sqlite3_vfs_find(copy->of->disk);
-	bool found = false;
-	for (size_t i = 0; i < 2 && !found; i++) {
-		char path[QRT__DB_PATH_MAX];
-		int there = 0;
-		snprintf(path, sizeof(path), "%s%s", to, tails[i]);
-		found = vfs->xAccess(vfs, path, SQLITE_ACCESS_READWRITE, &there) == SQLITE_OK &&
-			there != 0;
-	}
-	return found;
-}
-
-enum qrt_err qrt__sqlite_copy_publish(void *arg, const char *to, bool replace)
+enum qrt_err qrt__sqlite_copy_publish(void *arg)
 {
 	struct copy *copy = arg;
-	struct qrt__disk_rename rename = {.to = to, .replace = replace};
+	struct qrt__disk_rename rename = {.to = copy->where->to, .replace = copy->where->replace};
 	QRT_PRE(!copy->backup);
-	if (in_use(copy, to)) {
-		return qrt_db_fail(copy->of->conn, QRT_EBUSY, "it is a database in use");
+	enum qrt_err err = may_be_there(copy); /* it has taken a while */
+	if (err) {
+		return err;
 	}
 	int code = sqlite3_file_control(copy->db, "main", QRT__DISK_RENAME, &rename);
 	if (code == SQLITE_NOTFOUND) { /* the system's disk: SQLite has no renaming of its own */
 		sqlite3_close(copy->db);
 		copy->db = NULL;
-		return name_it(copy, to, replace);
+		return name_it(copy);
 	}
-	copy->made = copy->made && rename.err;
+	copy->made = rename.err != QRT_OK;
 	return rename.err ? qrt_db_fail(copy->of->conn, rename.err, "%s", qrt_err_text(rename.err))
 			  : QRT_OK;
 }

@@ -26,15 +26,16 @@ void qrt__db_tend(void *arg, bool idle)
 	}
 	unsigned pages = writer->engine->log_pages(writer->native);
 	atomic_store(&db->log_pages, pages);
-	if (pages < db->checkpoint_at || (!idle && pages / PRESSING < db->checkpoint_at)) {
+	/* What a reader still needs, or the disk does not take, is not tried after every commit. */
+	unsigned more = pages < db->log_kept ? pages : pages - db->log_kept;
+	if (more < db->checkpoint_pages || (!idle && more / PRESSING < db->checkpoint_pages)) {
 		return;
 	}
 	unsigned left = pages;
 	enum qrt_err err = writer->engine->checkpoint(writer->native, false, &left);
 	atomic_fetch_add(err ? &db->n_checkpoints_failed : &db->n_checkpoints, 1);
 	atomic_store(&db->log_pages, left);
-	/* What a reader still needs, or the disk does not take, is not tried after every commit. */
-	db->checkpoint_at = left + db->checkpoint_pages;
+	db->log_kept = left;
 }
 
 /* --- checks --------------------------------------------------------------------------------- */
@@ -74,12 +75,6 @@ enum qrt_err qrt_db_check(struct qrt_cx *cx, struct qrt_db *db, bool full, char 
 
 /* --- copies --------------------------------------------------------------------------------- */
 
-struct copy {
-	const char *to;
-	char *partial; /* what it is called until it is whole */
-	bool replace;
-};
-
 static enum qrt_err copy_pages(struct qrt_db_conn *conn, void *native)
 {
 	enum qrt_err err = QRT_OK;
@@ -94,14 +89,14 @@ static enum qrt_err copy_pages(struct qrt_db_conn *conn, void *native)
 
 static enum qrt_err run_copy(struct qrt_db_conn *conn, void *arg)
 {
-	const struct copy *copy = arg;
+	const struct qrt__db_copy *copy = arg;
 	void *native = NULL;
-	enum qrt_err err = conn->engine->copy_open(conn->native, copy->partial, &native);
+	enum qrt_err err = conn->engine->copy_open(conn->native, copy, &native);
 	if (!err) {
 		err = copy_pages(conn, native);
 	}
 	if (!err) {
-		err = conn->engine->copy_publish(native, copy->to, copy->replace);
+		err = conn->engine->copy_publish(native);
 	}
 	if (native) {
 		conn->engine->copy_close(native);
@@ -124,15 +119,16 @@ enum qrt_err qrt_db_backup(struct qrt_cx *cx, struct qrt_db *db, const char *pat
 	uint64_t token;
 	struct qrt_runtime *rt = cx->task->rt;
 	rt->driver->random(rt, &token, sizeof(token));
-	struct copy copy = {.to = path, .partial = malloc(n), .replace = replace};
-	if (!copy.partial) {
+	char *partial = malloc(n);
+	if (!partial) {
 		return qrt_fail(cx, QRT_ENOMEM, "no memory for a path");
 	}
-	snprintf(copy.partial, n, "%s.%016llx" PARTIAL, path, (unsigned long long)token);
+	struct qrt__db_copy copy = {.to = path, .partial = partial, .replace = replace};
+	snprintf(partial, n, "%s.%016llx" PARTIAL, path, (unsigned long long)token);
 	struct qrt__db_flow flow = {.db = db,
 				    .work = {.fn = run_copy, .arg = &copy, .patient = true}};
 	QRT__ANCHORED(cx);
 	enum qrt_err err = qrt__db_submit(cx, &flow);
-	free(copy.partial);
+	free(partial);
 	return err;
 }

@@ -25,6 +25,7 @@ struct qrt_db_options {
 	int busy_ms;	       /* wait for another process' lock; 0: 5000 */
 	/* So many pages in the log are folded into the file when the writer is idle; 0: 1000. */
 	unsigned checkpoint_pages;
+	bool must_exist; /* ENOENT when there is no such file, instead of making it */
 };
 
 /*
