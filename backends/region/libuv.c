@@ -29,6 +29,7 @@ struct uv_state {
 struct uv_watch {
 	uv_poll_t poll;
 	struct qrt__watch *watch; /* NULL once closed */
+	int events;		  /* armed */
 };
 
 /* The one conversion of libuv's codes, which are negated errno values. */
@@ -159,12 +160,26 @@ static void driver_wake(struct qrt_runtime *rt)
 	(void)put; /* full: it is readable anyway */
 }
 
+static void on_poll(uv_poll_t *poll, int status, int events);
+
+static void watch_start(struct uv_watch *self)
+{
+	int code = self->events ? uv_poll_start(&self->poll, self->events, on_poll)
+				: uv_poll_stop(&self->poll);
+	QRT_ASSERT(code == 0);
+}
+
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
 	struct uv_watch *self = QRT__CONTAINER(poll, struct uv_watch, poll);
 	unsigned io = 0;
 	if (status < 0) {
 		io = QRT__IO_READ | QRT__IO_WRITE; /* the next try tells what is wrong */
+		if (self->watch) {
+			/* libuv has stopped the handle, but bytes may have come before the failure:
+			 * who reads them waits for it once more. */
+			watch_start(self);
+		}
 	}
 	if (events & (UV_READABLE | UV_DISCONNECT)) {
 		io |= QRT__IO_READ;
@@ -200,11 +215,10 @@ static enum qrt_err watch_open(struct qrt__watch *watch)
 static void watch_arm(struct qrt__watch *watch, unsigned io)
 {
 	struct uv_watch *self = watch->impl;
-	int events = (io & QRT__IO_READ ? UV_READABLE : 0) |
-		     (io & QRT__IO_WRITE ? UV_WRITABLE : 0) |
-		     (io & QRT__IO_HANGUP ? UV_DISCONNECT : 0);
-	int code = events ? uv_poll_start(&self->poll, events, on_poll) : uv_poll_stop(&self->poll);
-	QRT_ASSERT(code == 0);
+	self->events = (io & QRT__IO_READ ? UV_READABLE : 0) |
+		       (io & QRT__IO_WRITE ? UV_WRITABLE : 0) |
+		       (io & QRT__IO_HANGUP ? UV_DISCONNECT : 0);
+	watch_start(self);
 }
 
 static void on_closed(uv_handle_t *handle)
