@@ -26,6 +26,7 @@ start_quotey() {
 		backend = ${built%% *}
 		$1
 	CONF
+	rm -rf "$work"/quotey.db* "$work/ready"
 	q seed >/dev/null || return
 	key=$(q apikey create --name bench --scopes quotes:read,quotes:write --rate 1000000 --json | field key)
 	mkfifo "$work/ready"
