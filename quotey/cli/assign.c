@@ -87,8 +87,9 @@ bool qy_assign_by_config(const struct qy_config *config,
 	return good;
 }
 
-void qy_assign_by_journal(const struct qy_config *config, const char *component,
-			  const struct qy_assigned *assigned, struct qy_assignment *assignment)
+void qy_assign_by_journal(struct qrt_log *log, const struct qy_config *config,
+			  const char *component, const struct qy_assigned *assigned,
+			  struct qy_assignment *assignment)
 {
 	/* When the file had the last word, the file still has it, whatever it says by now. */
 	if (!assigned->found || strcmp(assigned->actor, QY_ACTOR_RELOAD) == 0 ||
@@ -96,10 +97,11 @@ void qy_assign_by_journal(const struct qy_config *config, const char *component,
 		return;
 	}
 	if (!qy_cli_place_known(assigned->backend)) {
-		fprintf(stderr,
-			"quotey start: %s was moved to %s at %s, which is not in this build;"
-			" it starts on %s\n",
-			component, assigned->backend, assigned->at, assignment->backend);
+		qrt_log(log, NULL, QRT_LOG_WARN, "host",
+			"was moved to a backend that is not in this build",
+			QRT_LOG_TEXT("what", component), QRT_LOG_TEXT("to", assigned->backend),
+			QRT_LOG_TEXT("at", assigned->at),
+			QRT_LOG_TEXT("starts_on", assignment->backend));
 		return;
 	}
 	qy_text_cut(assignment->backend, sizeof(assignment->backend), assigned->backend);
@@ -114,7 +116,7 @@ bool qy_assign_killed(const struct qy_config *config)
 	return path[0] != '\0' && access(path, F_OK) == 0;
 }
 
-void qy_assign_by_kill_file(const struct qy_config *config,
+void qy_assign_by_kill_file(struct qrt_log *log, const struct qy_config *config,
 			    struct qy_assignment assignments[QY_CLI_COMPONENTS_MAX])
 {
 	const char *path = qy_config_str(config, "runtime.kill_file");
@@ -123,8 +125,8 @@ void qy_assign_by_kill_file(const struct qy_config *config,
 	if (!qy_cli_place_known(fallback)) {
 		fallback = qy_cli_place_own();
 	}
-	fprintf(stderr, "quotey start: kill file %s is there: everything runs on %s\n", path,
-		fallback);
+	qrt_log(log, NULL, QRT_LOG_WARN, "host", "the kill file is there: all runs on the fallback",
+		QRT_LOG_TEXT("file", path), QRT_LOG_TEXT("fallback", fallback));
 	for (size_t i = 0; i < QY_CLI_COMPONENTS_MAX; i++) {
 		char reason[QY_CONFIG_VALUE_MAX + 16];
 

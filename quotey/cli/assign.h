@@ -5,6 +5,8 @@
 #ifndef QY_CLI_ASSIGN_H
 #define QY_CLI_ASSIGN_H
 
+#include <qrt/log.h>
+
 #include "quotey/cli/config.h"
 #include "quotey/db/assigned.h"
 
@@ -29,13 +31,14 @@ bool qy_assign_by_config(const struct qy_config *config,
 			 char *ret_problem) __attribute__((warn_unused_result));
 
 /* Puts the journal's word over the configuration's, where it has one that outranks it. */
-void qy_assign_by_journal(const struct qy_config *config, const char *component,
-			  const struct qy_assigned *assigned, struct qy_assignment *assignment);
+void qy_assign_by_journal(struct qrt_log *log, const struct qy_config *config,
+			  const char *component, const struct qy_assigned *assigned,
+			  struct qy_assignment *assignment);
 
 /* Whether the kill file is there. */
 bool qy_assign_killed(const struct qy_config *config);
 /* Everything to the fallback. */
-void qy_assign_by_kill_file(const struct qy_config *config,
+void qy_assign_by_kill_file(struct qrt_log *log, const struct qy_config *config,
 			    struct qy_assignment assignments[QY_CLI_COMPONENTS_MAX]);
 
 #endif

@@ -41,7 +41,11 @@ static int take_keys(struct qy_cli *cli, struct qy_keys *ret_keys)
 static int run_host(struct qy_host *host)
 {
 	const struct qrt_runtime_options options = {
-	    .backend = qy_cli_place_own(), .name = "supervisor", .on_stall = qy_host_stalled};
+	    .backend = qy_cli_place_own(),
+	    .name = "supervisor",
+	    .on_stall = qy_host_stalled,
+	    .stall_arg = host,
+	};
 	char detail[256] = "";
 	enum qrt_err err = qrt_runtime_open(&options, detail, &host->supervisor);
 
@@ -83,8 +87,12 @@ int qy_cmd_start(struct qy_cli *cli)
 		code = take_keys(cli, &host->keys);
 	}
 	if (code == 0) {
+		code = qy_host_log_open(host);
+	}
+	if (code == 0) {
 		code = run_host(host);
 	}
+	qrt_log_close(&host->log);
 	qy_keys_fini(&host->keys);
 	free(host);
 	return code;

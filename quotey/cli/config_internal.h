@@ -21,9 +21,10 @@ enum qy_config_type {
 	QY_CONFIG_TLS_URL,	/* https, or http to a loopback host */
 	QY_CONFIG_DB_URL,	/* sqlite://path, sqlite::memory: or :memory: */
 	QY_CONFIG_ADDRESS,	/* numeric IPv4 or IPv6 address */
-	QY_CONFIG_ADDRESS_LIST, /* addresses separated by commas */
+	QY_CONFIG_ADDRESS_LIST, /* addresses and networks, separated by commas */
 	QY_CONFIG_HEX,		/* exactly max hexadecimal digits */
 	QY_CONFIG_COLOR,	/* #rrggbb */
+	QY_CONFIG_LEVELS,	/* "info,db=debug": of the components in choices */
 	QY_CONFIG_BACKEND,	/* legacy or region, with an optional :percent */
 	QY_CONFIG_N_TYPES
 };

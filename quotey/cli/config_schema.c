@@ -96,7 +96,8 @@
 	X(pdf, engine, ENUM, "builtin", 0, 0, "builtin|command", false)                            \
 	X(pdf, command, STRING, "", 0, LEN_MAX, "", false)                                         \
 	X(pdf, timeout_secs, INT, "30", 1, 3600, "", false)                                        \
-	X(logging, level, ENUM, "info", 0, 0, "trace|debug|info|warn|error", false)                \
+	X(logging, level, LEVELS, "info", 0, 256,                                                  \
+	  "access|control|db|dump|host|log|runtime|server", false)                                 \
 	X(logging, format, ENUM, "compact", 0, 0, "compact|pretty|json", false)
 
 /* The product runs on legacy today; the cut-over to region is a line in the file. */

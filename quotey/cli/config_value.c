@@ -7,6 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <qrt/log.h>
+
+#include "quotey/server/client_address.h"
+
 struct parse {
 	const struct qy_config_key *key;
 	const char *text;
@@ -180,6 +184,24 @@ static bool parse_enum(struct parse *parse)
 	return true;
 }
 
+static bool parse_levels(struct parse *parse)
+{
+	const char *rest = parse->text;
+	char name[QRT_LOG_NAME_MAX + 1];
+	bool ok = qrt_log_levels_check(parse->text, NULL);
+
+	while (ok && (rest = qrt_log_levels_next(rest, name)) != NULL) {
+		ok = is_choice(parse->key->choices, name, strlen(name));
+	}
+	if (!ok) {
+		qy_config__fault(parse->fault, "is not a level, or a list such as info,db=debug",
+				 "give trace, debug, info, warn, error or off, then others for"
+				 " any of %s",
+				 parse->key->choices);
+	}
+	return ok;
+}
+
 static bool parse_web_url(struct parse *parse)
 {
 	const char *problem = qy_config__web_url_problem(parse->text);
@@ -231,6 +253,7 @@ static bool parse_address(struct parse *parse)
 
 static bool parse_address_list(struct parse *parse)
 {
+	struct qy_networks networks;
 	const char *p = parse->text;
 	size_t n_out = 0;
 	bool ok = true;
@@ -249,7 +272,7 @@ static bool parse_address_list(struct parse *parse)
 			memcpy(parse->out + n_out, one, len);
 			n_out += len;
 			p += len + strspn(p + len, " \t");
-			ok = qy_config__address_ok(one) && (*p == ',' || *p == '\0');
+			ok = *p == ',' || *p == '\0';
 		}
 		if (!ok || *p == '\0') {
 			break;
@@ -257,9 +280,11 @@ static bool parse_address_list(struct parse *parse)
 		parse->out[n_out++] = *p++;
 	}
 	parse->out[n_out] = '\0';
+	ok = ok && qy_networks_parse(parse->out, &networks);
 	if (!ok) {
-		qy_config__fault(parse->fault, "is not a list of numeric IP addresses",
-				 "give addresses separated by commas, such as 10.0.0.1, ::1");
+		qy_config__fault(parse->fault, "is not a list of numeric IP addresses or networks",
+				 "give up to %d separated by commas, such as 10.0.0.0/8, ::1",
+				 QY_NETWORKS_MAX);
 	}
 	return ok;
 }
@@ -322,7 +347,7 @@ static type_parse_fn *const types[QY_CONFIG_N_TYPES] = {
     [QY_CONFIG_TLS_URL] = parse_tls_url, [QY_CONFIG_DB_URL] = parse_db_url,
     [QY_CONFIG_ADDRESS] = parse_address, [QY_CONFIG_ADDRESS_LIST] = parse_address_list,
     [QY_CONFIG_HEX] = parse_hex,	 [QY_CONFIG_COLOR] = parse_color,
-    [QY_CONFIG_BACKEND] = parse_backend,
+    [QY_CONFIG_LEVELS] = parse_levels,	 [QY_CONFIG_BACKEND] = parse_backend,
 };
 
 bool qy_config__value_parse(const struct qy_config_key *key, const char *text, char *ret_text,

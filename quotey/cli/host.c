@@ -11,6 +11,8 @@ static void announce(struct qy_host *host)
 	printf("{\"event\":\"ready\",\"web\":\"%s\",\"control\":\"%s\"}\n", host->web_url,
 	       host->control_url);
 	fflush(stdout);
+	qrt_log(host->log, NULL, QRT_LOG_INFO, "host", "serving",
+		QRT_LOG_TEXT("web", host->web_url), QRT_LOG_TEXT("control", host->control_url));
 	host->is_ready = true;
 }
 
@@ -21,7 +23,7 @@ static void want_reload(struct qy_host *host, struct qrt_region *work)
 		host->is_reloading = true;
 		if (qrt_spawn(work, qy_host_reload, host)) {
 			host->is_reloading = false;
-			fprintf(stderr, "quotey start: HUP: no memory to reload\n");
+			qrt_log(host->log, NULL, QRT_LOG_ERROR, "host", "HUP: no memory to reload");
 		}
 	}
 }
@@ -38,6 +40,7 @@ static enum qrt_err begin_stop(struct qrt_cx *cx, struct qy_host *host, struct q
 	struct qrt_region_options options = {.name = "shutdown", .policy = QRT_COLLECT};
 	enum qrt_err err;
 
+	qrt_log(host->log, NULL, QRT_LOG_INFO, "host", "stopping");
 	atomic_store(&host->control_env.draining, true);
 	host->stop_by_ns = qrt_deadline_in(cx, grace_of(host));
 	options.budget.deadline_ns = host->stop_by_ns;
@@ -59,7 +62,9 @@ static enum qrt_err serve(struct qrt_cx *cx, struct qy_host *host, struct qrt_re
 		} else if (signo == SIGHUP) {
 			want_reload(host, work);
 		} else if (until != NULL) {
-			fputs("quotey start: a second signal: ending at once\n", stderr);
+			qrt_log(host->log, NULL, QRT_LOG_ERROR, "host",
+				"a second signal: ending at once");
+			qy_host_log_flush(host);
 			_exit(qy_cli_exit_code(QY_CLI_RUNTIME));
 		} else {
 			err = begin_stop(cx, host, work, &until);

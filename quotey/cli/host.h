@@ -9,6 +9,8 @@
 #define QY_CLI_HOST_H
 
 #include <qrt/lane.h>
+#include <qrt/log.h>
+#include <qrt/rate.h>
 #include <qrt/signal.h>
 #include <qrt/stream.h>
 
@@ -17,6 +19,7 @@
 #include "quotey/cli/keyfile.h"
 #include "quotey/cli/place.h"
 #include "quotey/db/component.h"
+#include "quotey/server/client_address.h"
 #include "quotey/server/control_routes.h"
 #include "quotey/server/server.h"
 
@@ -29,6 +32,7 @@ struct qy_host {
 	struct qy_assignment configured[QY_CLI_COMPONENTS_MAX];
 	struct qy_assignment assigned[QY_CLI_COMPONENTS_MAX];
 
+	struct qrt_log *log;
 	struct qrt_runtime *supervisor;
 	/* The supervisor first. A runtime that did not end is stuck: nobody may close it. */
 	struct qrt_runtime *runtimes[1 + QY_CLI_PLACES_MAX];
@@ -41,6 +45,8 @@ struct qy_host {
 	struct qy_db_env db_env;
 	struct qy_server_env server_env;
 	struct qy_server_counters counters;
+	struct qy_networks trusted_proxies;
+	struct qrt_rate *rate;
 	struct qrt_control *control;
 	struct qy_control_env control_env;
 	char web_url[QY_HOST_URL_SIZE];
@@ -52,7 +58,12 @@ struct qy_host {
 	bool is_reloading;
 	bool is_reload_wanted;
 	int64_t stop_by_ns; /* once draining */
-	int code;	    /* of the exit */
+	struct {
+		uint64_t in_flight; /* when the stop began */
+		uint64_t answered;  /* from then until the components had stopped */
+		int64_t ms;	    /* which took so long */
+	} drain;
+	int code; /* of the exit */
 };
 
 /* host.c: the first task of the supervisor; @arg is the host. */
@@ -68,12 +79,19 @@ int qy_host_assign(struct qrt_cx *cx, struct qy_host *host) __attribute__((warn_
 /* A task: reads the configuration again and moves what it moved; once more while that is wanted. */
 enum qrt_err qy_host_reload(struct qrt_cx *cx, void *arg);
 
-/* host_dump.c. A task: what lives in every runtime, on stderr; @arg is the host. */
+/* host_log.c. Opens the log; returns the exit code. */
+int qy_host_log_open(struct qy_host *host) __attribute__((warn_unused_result));
+/* Logs each line of @text as one of the component "dump". */
+void qy_host_log_lines(const struct qy_host *host, const char *text);
+/* Waits a little for what was logged: for who is about to end the process. */
+void qy_host_log_flush(struct qy_host *host);
+
+/* host_dump.c. A task: what lives in every runtime, to the log; @arg is the host. */
 enum qrt_err qy_host_dump(struct qrt_cx *cx, void *arg);
 /* The same for the runtimes of components only, from the supervisor's own thread, within @wait_ns
  * each. */
 void qy_host_dump_components(const struct qy_host *host, int64_t wait_ns);
-/* A task keeps a loop to itself: one line on stderr. The on_stall of every runtime. */
+/* A task keeps a loop to itself: one line. The on_stall of every runtime; @arg is the host. */
 void qy_host_stalled(void *arg, const struct qrt_stall *stall);
 
 /*
@@ -81,7 +99,8 @@ void qy_host_stalled(void *arg, const struct qrt_stall *stall);
  * signals last, which ends the wait of the host.
  */
 enum qrt_err qy_host_stop(struct qrt_cx *cx, void *arg);
-/* After the supervisor has ended: what is left, said on stdout and stderr. Returns the exit code.
+/* After the supervisor has ended: what is left, said on stdout and in the log. Returns the exit
+ * code.
  */
 int qy_host_finish(struct qy_host *host);
 /* The time to stop is over: names what is left and ends the process with exit code 3. */

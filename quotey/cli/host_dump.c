@@ -1,6 +1,4 @@
-/* What lives in the runtimes, for an operator who reads stderr. */
-#include <inttypes.h>
-#include <stdio.h>
+/* What lives in the runtimes, for an operator who reads the log. */
 #include <stdlib.h>
 
 #include "quotey/cli/host.h"
@@ -9,19 +7,20 @@
 #define DUMP_WAIT (1 * QRT_SEC)
 
 /* A loop that does not answer is told about from outside. */
-static void print_wedged(const struct qrt_runtime *rt)
+static void tell_wedged(const struct qy_host *host, const struct qrt_runtime *rt)
 {
 	const char *task = NULL;
 	const char *site = NULL;
 	int64_t busy_ns = qrt_runtime_busy(rt, &task, &site);
 
-	fprintf(stderr, "runtime %s does not answer; busy_ms=%" PRId64 " task=%s spawned_at=%s\n",
-		qrt_runtime_name(rt), busy_ns / QRT_MS, task != NULL ? task : "?",
-		site != NULL ? site : "?");
+	qrt_log(host->log, NULL, QRT_LOG_INFO, "dump", "a runtime does not answer",
+		QRT_LOG_TEXT("runtime", qrt_runtime_name(rt)),
+		QRT_LOG_INT("busy_ms", busy_ns / QRT_MS), QRT_LOG_TEXT("task", task),
+		QRT_LOG_TEXT("spawned_at", site));
 }
 
 /* The runtimes from number @first on. False: there is no memory for it. */
-static bool print_dumps(const struct qy_host *host, size_t first, int64_t wait_ns)
+static bool log_dumps(const struct qy_host *host, size_t first, int64_t wait_ns)
 {
 	char *text = malloc(DUMP_SIZE);
 
@@ -34,9 +33,9 @@ static bool print_dumps(const struct qy_host *host, size_t first, int64_t wait_n
 
 		/* A dump that was cut says so itself. */
 		if (err == QRT_OK || err == QRT_ELIMIT) {
-			fprintf(stderr, "%s\n", text);
+			qy_host_log_lines(host, text);
 		} else if (err != QRT_ECLOSED) {
-			print_wedged(host->runtimes[i]);
+			tell_wedged(host, host->runtimes[i]);
 		}
 	}
 	free(text);
@@ -46,30 +45,26 @@ static bool print_dumps(const struct qy_host *host, size_t first, int64_t wait_n
 /* On a thread of the runtime's own. */
 void qy_host_stalled(void *arg, const struct qrt_stall *stall)
 {
-	(void)arg;
-	if (stall->task != NULL) {
-		fprintf(stderr,
-			"quotey start: runtime %s: task %s, spawned at %s, has kept the loop for"
-			" %" PRId64 " ms\n",
-			stall->runtime, stall->task, stall->site, stall->held_ns / QRT_MS);
-	} else {
-		fprintf(stderr,
-			"quotey start: runtime %s: its own work has kept the loop for %" PRId64
-			" ms\n",
-			stall->runtime, stall->held_ns / QRT_MS);
-	}
+	const struct qy_host *host = arg;
+
+	qrt_log(host->log, NULL, QRT_LOG_WARN, "runtime",
+		stall->task != NULL ? "a task keeps the loop to itself"
+				    : "the loop's own work keeps it from tasks",
+		QRT_LOG_TEXT("runtime", stall->runtime), QRT_LOG_TEXT("task", stall->task),
+		QRT_LOG_TEXT("spawned_at", stall->site),
+		QRT_LOG_INT("ms", stall->held_ns / QRT_MS));
 }
 
 void qy_host_dump_components(const struct qy_host *host, int64_t wait_ns)
 {
-	if (!print_dumps(host, 1, wait_ns)) {
-		fputs("quotey start: no memory for a dump\n", stderr);
+	if (!log_dumps(host, 1, wait_ns)) {
+		qrt_log(host->log, NULL, QRT_LOG_ERROR, "host", "no memory for a dump");
 	}
 }
 
 static enum qrt_err dump_main(struct qrt_job *job, void *arg)
 {
-	return print_dumps(arg, 0, DUMP_WAIT) ? QRT_OK : qrt_job_fail(job, QRT_ENOMEM, "dump");
+	return log_dumps(arg, 0, DUMP_WAIT) ? QRT_OK : qrt_job_fail(job, QRT_ENOMEM, "dump");
 }
 
 enum qrt_err qy_host_dump(struct qrt_cx *cx, void *arg)
@@ -81,7 +76,8 @@ enum qrt_err qy_host_dump(struct qrt_cx *cx, void *arg)
 		enum qrt_err err = qrt_blocking(cx, host->lane, dump_main, host);
 
 		if (err) {
-			fprintf(stderr, "quotey start: USR1: no dump: %s\n", qrt_err_text(err));
+			qrt_log(host->log, cx, QRT_LOG_ERROR, "host", "USR1: no dump",
+				QRT_LOG_TEXT("error", qrt_err_text(err)));
 		}
 	}
 	return QRT_OK;

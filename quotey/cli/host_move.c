@@ -1,5 +1,4 @@
 /* Moves that the host makes by itself: at the start and when the file was read again. */
-#include <stdio.h>
 #include <string.h>
 
 #include "quotey/cli/host.h"
@@ -28,6 +27,18 @@ static void make_entry(const struct qrt_move *move, struct qy_journal_entry *ent
 	qy_text_cut(entry->detail, sizeof(entry->detail), move->detail);
 }
 
+static void log_move(struct qrt_cx *cx, const struct qy_host *host, const struct qrt_move *move,
+		     const struct qy_journal_entry *entry)
+{
+	qrt_log(host->log, cx, move->err ? QRT_LOG_WARN : QRT_LOG_INFO, "host",
+		move->err ? "a move was refused" : "moved", QRT_LOG_TEXT("what", entry->component),
+		QRT_LOG_TEXT("from", entry->from_backend), QRT_LOG_TEXT("to", entry->to_backend),
+		QRT_LOG_TEXT("actor", entry->actor), QRT_LOG_TEXT("reason", entry->reason),
+		QRT_LOG_INT("ms", entry->duration_ms), QRT_LOG_INT("in_flight", entry->in_flight),
+		QRT_LOG_INT("stragglers", entry->stragglers),
+		QRT_LOG_TEXT("outcome", entry->outcome), QRT_LOG_TEXT("detail", entry->detail));
+}
+
 void qy_host_journal(struct qrt_cx *cx, void *arg, const struct qrt_move *move)
 {
 	struct qy_host *host = arg;
@@ -35,14 +46,17 @@ void qy_host_journal(struct qrt_cx *cx, void *arg, const struct qrt_move *move)
 	enum qrt_err err;
 
 	make_entry(move, &entry);
+	log_move(cx, host, move, &entry);
 	err = qy_db_journal_append(cx, host->server_env.db, &entry);
 	if (err) {
 		/* The move stands. What the journal should have said is said here. */
-		fprintf(stderr,
-			"quotey start: not journalled (%s): %s %s: %s -> %s by %s, \"%s\": %s %s\n",
-			qrt_err_text(err), entry.at, entry.component,
-			entry.from_backend[0] != '\0' ? entry.from_backend : "-", entry.to_backend,
-			entry.actor, entry.reason, entry.outcome, entry.detail);
+		qrt_log(
+		    host->log, cx, QRT_LOG_ERROR, "host", "a move was not journalled",
+		    QRT_LOG_TEXT("error", qrt_err_text(err)), QRT_LOG_TEXT("at", entry.at),
+		    QRT_LOG_TEXT("what", entry.component), QRT_LOG_TEXT("from", entry.from_backend),
+		    QRT_LOG_TEXT("to", entry.to_backend), QRT_LOG_TEXT("actor", entry.actor),
+		    QRT_LOG_TEXT("reason", entry.reason), QRT_LOG_TEXT("outcome", entry.outcome),
+		    QRT_LOG_TEXT("detail", entry.detail));
 	}
 }
 
@@ -103,14 +117,24 @@ static void move_changed(struct qrt_cx *cx, struct qy_host *host,
 					   &move);
 		if (err) {
 			/* It counts as not read, so that the next HUP tries again. */
-			fprintf(stderr, "quotey start: HUP: %s stays where it is: %s\n",
-				qy_cli_components[i],
-				move.detail[0] != '\0' ? move.detail : qrt_err_text(err));
+			qrt_log(host->log, cx, QRT_LOG_ERROR, "host", "HUP: stays where it is",
+				QRT_LOG_TEXT("what", qy_cli_components[i]),
+				QRT_LOG_TEXT("detail", move.detail[0] != '\0' ? move.detail
+									      : qrt_err_text(err)));
 		} else {
-			fprintf(stderr, "quotey start: HUP: %s moved to %s (%s)\n",
-				qy_cli_components[i], wanted[i].backend, wanted[i].reason);
 			host->configured[i] = wanted[i];
 		}
+	}
+}
+
+static void log_errors(const struct qy_host *host, const struct qy_config_errors *errors)
+{
+	for (size_t i = 0; i < errors->n; i++) {
+		qrt_log(host->log, NULL, QRT_LOG_ERROR, "host", "HUP: bad configuration",
+			QRT_LOG_TEXT("setting", errors->list[i].key),
+			QRT_LOG_TEXT("where", errors->list[i].where),
+			QRT_LOG_TEXT("problem", errors->list[i].problem),
+			QRT_LOG_TEXT("fix", errors->list[i].fix));
 	}
 }
 
@@ -122,13 +146,15 @@ static void reload_once(struct qrt_cx *cx, struct qy_host *host)
 	enum qrt_err err = qrt_blocking(cx, host->lane, load_main, &load);
 
 	if (load.config == NULL) {
-		fprintf(stderr, "quotey start: HUP: nothing changes: %s\n",
-			load.errors.n > 0 ? "the configuration has errors" : qrt_err_text(err));
-		qy_config_errors_print(&load.errors, stderr);
+		log_errors(host, &load.errors);
+		qrt_log(host->log, cx, QRT_LOG_ERROR, "host", "HUP: nothing changes",
+			QRT_LOG_TEXT("why", load.errors.n > 0 ? "the configuration has errors"
+							      : qrt_err_text(err)));
 	} else if (!qy_assign_by_config(load.config, wanted, problem)) {
-		fprintf(stderr, "quotey start: HUP: nothing changes: %s\n", problem);
+		qrt_log(host->log, cx, QRT_LOG_ERROR, "host", "HUP: nothing changes",
+			QRT_LOG_TEXT("why", problem));
 	} else {
-		fprintf(stderr, "quotey start: HUP: configuration read again\n");
+		qrt_log(host->log, cx, QRT_LOG_INFO, "host", "HUP: configuration read again");
 		move_changed(cx, host, wanted);
 	}
 	qy_config_errors_fini(&load.errors);

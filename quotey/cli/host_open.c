@@ -58,7 +58,7 @@ static int open_database(struct qrt_cx *cx, struct qy_host *host)
 
 		err = qy_store_assigned(cx, &store, qy_cli_components[i], &assigned);
 		if (!err) {
-			qy_assign_by_journal(config, qy_cli_components[i], &assigned,
+			qy_assign_by_journal(host->log, config, qy_cli_components[i], &assigned,
 					     &host->assigned[i]);
 		}
 	}
@@ -67,7 +67,7 @@ static int open_database(struct qrt_cx *cx, struct qy_host *host)
 	}
 	qrt_db_close(cx, &store.db);
 	if (code == 0 && qy_assign_killed(config)) {
-		qy_assign_by_kill_file(config, host->assigned);
+		qy_assign_by_kill_file(host->log, config, host->assigned);
 	}
 	qy_cli_database_options(config, &host->db_env.options);
 	return code;
@@ -98,7 +98,8 @@ static int open_runtimes(struct qy_host *host)
 	for (size_t i = 0; i < n; i++) {
 		const struct qrt_runtime_options options = {.backend = places[i]->backend,
 							    .name = places[i]->loop,
-							    .on_stall = qy_host_stalled};
+							    .on_stall = qy_host_stalled,
+							    .stall_arg = host};
 		struct qrt_runtime **rt = &host->runtimes[host->n_runtimes];
 		char detail[256] = "";
 		enum qrt_err err = qrt_runtime_open(&options, detail, rt);
@@ -120,28 +121,26 @@ static int open_runtimes(struct qy_host *host)
 	return 0;
 }
 
-static void log_request(void *arg, const char *line)
-{
-	(void)arg;
-	fprintf(stderr, "%s\n", line);
-}
-
 static void fill_server_env(struct qy_host *host)
 {
 	const struct qy_config *config = host->cli->config;
 	struct qy_server_env *env = &host->server_env;
-	const char *level = qy_config_str(config, "logging.level");
 	int64_t linger_ms = qy_config_int(config, "server.drain_linger_ms");
 
 	env->db = qrt_switchboard_port(host->switchboard, "db");
 	env->counters = &host->counters;
-	env->log = strcmp(level, "debug") == 0 || strcmp(level, "trace") == 0 ? log_request : NULL;
+	env->log = host->log;
+	env->rate = host->rate;
+	env->trusted_proxies = &host->trusted_proxies;
+	env->public_url = qy_config_str(config, "web.public_url");
 	env->body_max = (size_t)qy_config_int(config, "server.body_limit");
 	env->header_max = (size_t)qy_config_int(config, "server.header_limit");
 	env->connections_max = (size_t)qy_config_int(config, "server.max_connections");
 	env->request_deadline_ns = qy_config_int(config, "server.request_deadline_secs") * QRT_SEC;
 	/* 0 would be the default instead of no linger at all. */
 	env->linger_ns = linger_ms > 0 ? linger_ms * QRT_MS : 1;
+	/* Of a key of its own, so that neither tells anything about the other. */
+	qrt_hmac_sha256(host->keys.portal_key, QY_KEY_LEN, "csrf", 4, env->csrf_key);
 }
 
 static int open_switchboard(struct qy_host *host)
@@ -160,6 +159,13 @@ static int open_switchboard(struct qy_host *host)
 	if (!err) {
 		err = qrt_switchboard_add_component(host->switchboard, &qy_db_component,
 						    &host->db_env);
+	}
+	if (!err) {
+		err = qrt_rate_create(&host->rate);
+	}
+	if (!err && !qy_networks_parse(qy_config_str(host->cli->config, "server.trusted_proxies"),
+				       &host->trusted_proxies)) {
+		err = QRT_EINVAL; /* the configuration has checked it */
 	}
 	if (!err) {
 		fill_server_env(host);

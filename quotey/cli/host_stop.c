@@ -14,13 +14,15 @@
 /* Somebody may ask for a move while everything stops; what it started is stopped again. */
 #define STOP_ROUNDS 3
 
-static void complain(struct qrt_cx *cx, const char *what, enum qrt_err err)
+static void complain(struct qrt_cx *cx, const struct qy_host *host, const char *what,
+		     enum qrt_err err)
 {
 	const char *detail = qrt_detail(cx);
 
 	if (err) {
-		fprintf(stderr, "quotey start: %s: %s\n", what,
-			detail[0] != '\0' ? detail : qrt_err_text(err));
+		qrt_log(host->log, cx, QRT_LOG_ERROR, "host", "a step of the stop failed",
+			QRT_LOG_TEXT("step", what),
+			QRT_LOG_TEXT("detail", detail[0] != '\0' ? detail : qrt_err_text(err)));
 	}
 }
 
@@ -48,10 +50,48 @@ static void stop_components(struct qrt_cx *cx, struct qy_host *host)
 	if (!err) {
 		err = qrt_switchboard_stop(qrt_region_cx(region), host->switchboard);
 		host->is_stop_late |= err != QRT_OK;
-		complain(cx, "stop", err);
+		complain(cx, host, "stop", err);
 		err = qrt_region_close(cx, &region, QRT_OK);
 	}
-	complain(cx, "stop", err);
+	complain(cx, host, "stop", err);
+}
+
+static uint64_t answers(const struct qy_host *host)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < 6; i++) {
+		n += atomic_load(&host->counters.by_class[i]);
+	}
+	return n;
+}
+
+static uint64_t in_flight(struct qy_host *host)
+{
+	struct qrt_stage stages[QRT_COMPONENTS_MAX];
+	size_t n = qrt_switchboard_stages(host->switchboard, stages, QRT_COMPONENTS_MAX);
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		/* What db works on, server waits for: once is enough. */
+		sum = stages[i].in_flight > sum ? stages[i].in_flight : sum;
+	}
+	return sum;
+}
+
+/* The first round of it, which has something to drain. */
+static void drain_components(struct qrt_cx *cx, struct qy_host *host)
+{
+	int64_t began_ns = qrt_deadline_in(cx, 0);
+	uint64_t before = answers(host);
+
+	host->drain.in_flight = in_flight(host);
+	stop_components(cx, host);
+	host->drain.answered = answers(host) - before;
+	host->drain.ms = (qrt_deadline_in(cx, 0) - began_ns) / QRT_MS;
+	qrt_log(host->log, cx, QRT_LOG_INFO, "host", "components stopped",
+		QRT_LOG_INT("in_flight", host->drain.in_flight),
+		QRT_LOG_INT("answered", host->drain.answered), QRT_LOG_INT("ms", host->drain.ms));
 }
 
 static bool any_runs(struct qy_host *host)
@@ -106,7 +146,8 @@ static enum qrt_err shutdown_main(struct qrt_job *job, void *arg)
 	(void)job;
 	/* A runtime that is told to end answers no more: now or never. */
 	if (host->is_stop_late && components_live(host) > 0) {
-		fputs("quotey start: these did not stop and are cancelled:\n", stderr);
+		qrt_log(host->log, NULL, QRT_LOG_ERROR, "host",
+			"these did not stop and are cancelled");
 		qy_host_dump_components(host, DUMP_WAIT);
 	}
 	/* The supervisor, number 0, ends by itself. */
@@ -126,7 +167,8 @@ static void shutdown_runtimes(struct qrt_cx *cx, struct qy_host *host)
 		job.grace_ns = SHUTDOWN_MIN;
 	}
 	if (host->lane != NULL) {
-		complain(cx, "end of runtimes", qrt_blocking(cx, host->lane, shutdown_main, &job));
+		complain(cx, host, "end of runtimes",
+			 qrt_blocking(cx, host->lane, shutdown_main, &job));
 	} else {
 		QRT_ASSERT(host->n_runtimes <= 1);
 	}
@@ -137,11 +179,13 @@ enum qrt_err qy_host_stop(struct qrt_cx *cx, void *arg)
 	struct qy_host *host = arg;
 
 	for (int i = 0; i < STOP_ROUNDS && host->switchboard != NULL; i++) {
-		if (i == 0 || any_runs(host)) {
+		if (i == 0) {
+			drain_components(cx, host);
+		} else if (any_runs(host)) {
 			stop_components(cx, host);
 		}
 		if (host->control != NULL) {
-			complain(cx, "control listener",
+			complain(cx, host, "control listener",
 				 qrt_blocking(cx, host->lane, control_main, host));
 		}
 	}
@@ -177,26 +221,29 @@ static uint64_t left_over(const struct qrt_audit *audit)
 	       audit->jobs_live + audit->detached_live;
 }
 
-static void print_stopped(const struct qrt_audit *sum)
+static void print_stopped(const struct qy_host *host, const struct qrt_audit *sum)
 {
-	printf(
-	    "{\"event\":\"stopped\",\"tasks_live\":%" PRIu64 ",\"regions_live\":%" PRIu64
-	    ",\"ops_live\":%" PRIu64 ",\"streams_live\":%" PRIu64 ",\"jobs_live\":%" PRIu64 "}\n",
-	    sum->tasks_live, sum->regions_live, sum->ops_live, sum->streams_live, sum->jobs_live);
+	printf("{\"event\":\"stopped\",\"tasks_live\":%" PRIu64 ",\"regions_live\":%" PRIu64
+	       ",\"ops_live\":%" PRIu64 ",\"streams_live\":%" PRIu64 ",\"jobs_live\":%" PRIu64
+	       ",\"drain\":{\"in_flight\":%" PRIu64 ",\"answered\":%" PRIu64 ",\"ms\":%" PRId64
+	       "}}\n",
+	       sum->tasks_live, sum->regions_live, sum->ops_live, sum->streams_live, sum->jobs_live,
+	       host->drain.in_flight, host->drain.answered, host->drain.ms);
 	fflush(stdout);
 }
 
-static void name_straggler(const struct qrt_runtime *rt, const struct qrt_audit *audit)
+static void name_straggler(const struct qy_host *host, const struct qrt_runtime *rt,
+			   const struct qrt_audit *audit)
 {
 	const char *task = NULL;
 	const char *site = NULL;
 	int64_t busy_ns = qrt_runtime_busy(rt, &task, &site);
 
-	fprintf(stderr,
-		"quotey start: left on runtime %s: %" PRIu64 " tasks, %" PRIu64 " waits, %" PRIu64
-		" streams; the last to run was %s (%s), busy for %" PRId64 " ms\n",
-		qrt_runtime_name(rt), audit->tasks_live, audit->ops_live, audit->streams_live,
-		task != NULL ? task : "none", site != NULL ? site : "", busy_ns / QRT_MS);
+	qrt_log(host->log, NULL, QRT_LOG_ERROR, "host", "something is left on a runtime",
+		QRT_LOG_TEXT("runtime", qrt_runtime_name(rt)),
+		QRT_LOG_INT("tasks", audit->tasks_live), QRT_LOG_INT("waits", audit->ops_live),
+		QRT_LOG_INT("streams", audit->streams_live), QRT_LOG_TEXT("last_task", task),
+		QRT_LOG_TEXT("spawned_at", site), QRT_LOG_INT("busy_ms", busy_ns / QRT_MS));
 }
 
 /* Sums up what lives, names what should not. */
@@ -208,7 +255,7 @@ static void take_stock(struct qy_host *host, struct qrt_audit *ret_sum)
 
 		add_audit(&audit, host->runtimes[i]);
 		if (host->stuck[i] || left_over(&audit) > 0) {
-			name_straggler(host->runtimes[i], &audit);
+			name_straggler(host, host->runtimes[i], &audit);
 			host->stuck[i] = true;
 		}
 		add_audit(ret_sum, host->runtimes[i]);
@@ -219,10 +266,11 @@ void qy_host_give_up(struct qy_host *host)
 {
 	struct qrt_audit sum;
 
-	fputs("quotey start: the time to stop is over\n", stderr);
+	qrt_log(host->log, NULL, QRT_LOG_ERROR, "host", "the time to stop is over");
 	qy_host_dump_components(host, DUMP_WAIT);
 	take_stock(host, &sum);
-	print_stopped(&sum);
+	print_stopped(host, &sum);
+	qy_host_log_flush(host);
 	_exit(qy_cli_exit_code(QY_CLI_RUNTIME));
 }
 
@@ -236,15 +284,17 @@ int qy_host_finish(struct qy_host *host)
 		clean = clean && !host->stuck[i];
 	}
 	if (host->is_ready) {
-		print_stopped(&sum);
+		print_stopped(host, &sum);
 	}
 	if (!clean) {
 		/* Threads of it still run: nothing may be freed under them. */
+		qy_host_log_flush(host);
 		_exit(qy_cli_exit_code(QY_CLI_RUNTIME));
 	}
 	if (host->switchboard != NULL) {
 		qrt_switchboard_destroy(&host->switchboard);
 	}
+	qrt_rate_destroy(&host->rate);
 	for (size_t i = host->n_runtimes; i-- > 0;) {
 		qrt_runtime_close(&host->runtimes[i]);
 	}

@@ -249,6 +249,22 @@ enum qrt_err qy_db_apikey_touch(struct qrt_cx *cx, struct qrt_port *db, const ch
 	return ask(cx, db, &owned);
 }
 
+enum qrt_err qy_db_denial_append(struct qrt_cx *cx, struct qrt_port *db,
+				 const struct qy_origin *origin, const struct qy_denial *denial)
+{
+	AUTO_MSG owned = NULL;
+	struct qy_msg_denial_append *msg;
+	enum qrt_err err = new_msg(cx, QY_DB_OP_DENIAL_APPEND, &owned);
+
+	if (err) {
+		return err;
+	}
+	msg = owned;
+	msg->origin = *origin;
+	msg->denial = *denial;
+	return ask(cx, db, &owned);
+}
+
 enum qrt_err qy_db_journal_append(struct qrt_cx *cx, struct qrt_port *db,
 				  const struct qy_journal_entry *entry)
 {

@@ -73,6 +73,13 @@ static enum qrt_err handle_apikey_touch(struct qrt_cx *cx, struct qy_store *stor
 	return qy_store_apikey_touch(cx, store, msg->id);
 }
 
+static enum qrt_err handle_denial_append(struct qrt_cx *cx, struct qy_store *store, void *arg)
+{
+	struct qy_msg_denial_append *msg = arg;
+
+	return qy_store_denial_append(cx, store, &msg->origin, &msg->denial);
+}
+
 static enum qrt_err handle_journal_append(struct qrt_cx *cx, struct qy_store *store, void *arg)
 {
 	struct qy_msg_journal_append *msg = arg;

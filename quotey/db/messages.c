@@ -65,6 +65,7 @@ static const struct {
     [QY_DB_OP_APIKEY_CREATE] = {sizeof(struct qy_msg_apikey_create), fini_apikey_create},
     [QY_DB_OP_APIKEY_FIND] = {sizeof(struct qy_msg_apikey_find), NULL},
     [QY_DB_OP_APIKEY_TOUCH] = {sizeof(struct qy_msg_apikey_touch), NULL},
+    [QY_DB_OP_DENIAL_APPEND] = {sizeof(struct qy_msg_denial_append), NULL},
     [QY_DB_OP_JOURNAL_APPEND] = {sizeof(struct qy_msg_journal_append), NULL},
     [QY_DB_OP_JOURNAL_LIST] = {sizeof(struct qy_msg_journal_list), fini_journal_list},
     [QY_DB_OP_INBOX_RECEIVE] = {sizeof(struct qy_msg_inbox_receive), fini_inbox_receive},

@@ -17,6 +17,7 @@
 	X(APIKEY_CREATE, apikey_create)                                                            \
 	X(APIKEY_FIND, apikey_find)                                                                \
 	X(APIKEY_TOUCH, apikey_touch)                                                              \
+	X(DENIAL_APPEND, denial_append)                                                            \
 	X(JOURNAL_APPEND, journal_append)                                                          \
 	X(JOURNAL_LIST, journal_list)                                                              \
 	X(INBOX_RECEIVE, inbox_receive)                                                            \
@@ -91,6 +92,12 @@ struct qy_msg_apikey_find {
 struct qy_msg_apikey_touch {
 	struct qy_db_msg base;
 	char id[QY_APIKEY_ID_SIZE];
+};
+
+struct qy_msg_denial_append {
+	struct qy_db_msg base;
+	struct qy_origin origin;
+	struct qy_denial denial;
 };
 
 struct qy_msg_journal_append {

@@ -176,6 +176,33 @@ enum qrt_err qy_db_apikey_touch(struct qrt_cx *cx, struct qrt_port *db,
 enum qrt_err qy_store_apikey_touch(struct qrt_cx *cx, struct qy_store *store,
 				   const char *id) QRT_MUST_USE;
 
+/*
+ * Every key, newest first, at most QY_APIKEY_LIST_MAX: without their hashes. The caller frees
+ * *ret_keys.
+ */
+#define QY_APIKEY_LIST_MAX 1000
+enum qrt_err qy_store_apikey_list(struct qrt_cx *cx, struct qy_store *store,
+				  struct qy_apikey **ret_keys, size_t *ret_count) QRT_MUST_USE;
+/* From now on the key opens nothing; one that is revoked stays as it was. Fault: NOT_FOUND. */
+enum qrt_err qy_store_apikey_revoke(struct qrt_cx *cx, struct qy_store *store, const char *id,
+				    struct qy_fault *ret_fault) QRT_MUST_USE;
+
+/* Somebody was refused: becomes the audit row `auth.denied`. Texts that are "" are not there. */
+struct qy_denial {
+	char code[32];	 /* "INVALID_API_KEY" */
+	char client[46]; /* its address */
+	char key_id[QY_APIKEY_ID_SIZE];
+	char method[17];
+	char route[128];    /* the pattern */
+	uint64_t unaudited; /* refusals since the last row that have none */
+};
+enum qrt_err qy_db_denial_append(struct qrt_cx *cx, struct qrt_port *db,
+				 const struct qy_origin *origin,
+				 const struct qy_denial *denial) QRT_MUST_USE;
+enum qrt_err qy_store_denial_append(struct qrt_cx *cx, struct qy_store *store,
+				    const struct qy_origin *origin,
+				    const struct qy_denial *denial) QRT_MUST_USE;
+
 /* Appends one row to the journal of moves, and its audit row. @entry->seq is ignored. */
 enum qrt_err qy_db_journal_append(struct qrt_cx *cx, struct qrt_port *db,
 				  const struct qy_journal_entry *entry) QRT_MUST_USE;

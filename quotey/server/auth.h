@@ -22,11 +22,12 @@ bool qy_auth_judge(const struct qy_apikey *key, const char secret[QY_APIKEY_SECR
 		   const char *now, struct qy_error *error) QY_MUST_USE;
 
 /*
- * Fills exchange->key and ->origin, or answers 401, 403, 429 or 503. *ret_allowed tells which;
- * the result is what the handler returns when it is false. @touch: note the time of use, at most
- * once a minute. Suspends.
+ * Links of a group whose requests have an exchange. qy_link_key fills exchange->key and ->origin or
+ * answers 401, qy_link_rate answers 429 or 503, qy_link_scope 403; it also notes the time of use
+ * where the rule says so, at most once a minute. All suspend.
  */
-enum qrt_err qy_auth(struct qy_exchange *exchange, enum qy_scope scope, bool touch,
-		     bool *ret_allowed) QRT_MUST_USE;
+qrt_http_link_fn qy_link_key;
+qrt_http_link_fn qy_link_rate;
+qrt_http_link_fn qy_link_scope;
 
 #endif

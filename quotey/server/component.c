@@ -16,7 +16,7 @@
 static void release(struct qy_server *server)
 {
 	qrt_http_router_destroy(&server->router);
-	qrt_rate_destroy(&server->rate);
+	qrt_rate_destroy(&server->own_rate);
 }
 
 static enum qrt_err prepare(struct qrt_cx *cx, struct qy_server *server)
@@ -26,12 +26,19 @@ static enum qrt_err prepare(struct qrt_cx *cx, struct qy_server *server)
 	if (err) {
 		return qrt_prefix(cx, err, "server: draw a seed");
 	}
-	err = qrt_rate_create(&server->rate);
+	server->rate = server->env->rate;
+	if (server->rate == NULL) {
+		err = qrt_rate_create(&server->own_rate);
+		server->rate = server->own_rate;
+	}
 	if (!err) {
 		err = qrt_http_router_create(&server->router);
 	}
 	if (!err) {
 		err = qy_routes_add(server->router);
+	}
+	if (!err && server->env->more_routes != NULL) {
+		err = qrt_http_group_add(server->router, server->env->more_routes);
 	}
 	return err ? qrt_fail(cx, err, "server: routes: %s", qrt_err_text(err)) : QRT_OK;
 }

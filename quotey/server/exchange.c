@@ -10,6 +10,7 @@ static void clean(struct qrt_cx *cx, void *arg)
 	struct qy_exchange *exchange = arg;
 
 	(void)cx;
+	*exchange->at = NULL;
 	qy_doc_destroy(&exchange->body);
 	qy_quote_fini(&exchange->quote);
 	qy_quote_list_fini(&exchange->list);
@@ -19,7 +20,8 @@ static void clean(struct qrt_cx *cx, void *arg)
 }
 
 enum qrt_err qy_exchange_open(struct qrt_cx *cx, struct qrt_http_request *req,
-			      struct qrt_http_response *resp, struct qy_exchange **ret_exchange)
+			      struct qrt_http_response *resp, const struct qy_route_rule *rule,
+			      struct qy_exchange **at)
 {
 	struct qy_exchange *exchange = qrt_alloc(cx, sizeof(*exchange));
 	enum qrt_err err;
@@ -28,7 +30,9 @@ enum qrt_err qy_exchange_open(struct qrt_cx *cx, struct qrt_http_request *req,
 		return QRT_ENOMEM;
 	}
 	exchange->server = qrt_http_app(req);
+	exchange->rule = rule;
 	exchange->cx = cx;
+	exchange->at = at;
 	exchange->req = req;
 	exchange->resp = resp;
 	exchange->correlation = qrt_http_response_header(resp, QY_HEADER_CORRELATION);
@@ -38,6 +42,6 @@ enum qrt_err qy_exchange_open(struct qrt_cx *cx, struct qrt_http_request *req,
 	if (err) {
 		return err;
 	}
-	*ret_exchange = exchange;
+	*at = exchange;
 	return QRT_OK;
 }

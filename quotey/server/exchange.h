@@ -18,20 +18,26 @@ struct qy_server {
 	const struct qy_server_env *env;
 	struct qrt_http_server *http;
 	struct qrt_http_router *router;
-	struct qrt_rate *rate;
+	struct qrt_rate *rate; /* the host's, or own_rate */
+	struct qrt_rate *own_rate;
 	uint8_t seed[QRT_SHA256_SIZE]; /* of new correlation ids */
 	uint64_t next_correlation;
 };
 
+struct qy_route_rule; /* routes.h */
+
 struct qy_exchange {
 	struct qy_server *server;
+	const struct qy_route_rule *rule;
 	struct qrt_cx *cx;
 	struct qrt_http_request *req;
 	struct qrt_http_response *resp;
 	const char *correlation; /* the response's header */
-	struct qy_apikey key;	 /* who asks; filled in by qy_auth */
+	struct qy_apikey key;	 /* who asks; filled in by qy_link_key */
+	bool touch_due;		 /* the use of the key is to be noted */
 	struct qy_origin origin;
 	struct qy_error error;
+	struct qy_exchange **at; /* who refers to it */
 	/* Owned; each may be empty. */
 	struct qy_doc *body;
 	struct qy_quote quote;
@@ -40,9 +46,12 @@ struct qy_exchange {
 	char *text;
 };
 
-/* In the memory of cx's region, freed with the task. Errors: ENOMEM. */
+/*
+ * In the memory of cx's region, and gone with it: *at is NULL again then, so it must live longer.
+ * Errors: ENOMEM.
+ */
 enum qrt_err qy_exchange_open(struct qrt_cx *cx, struct qrt_http_request *req,
-			      struct qrt_http_response *resp,
-			      struct qy_exchange **ret_exchange) QRT_MUST_USE;
+			      struct qrt_http_response *resp, const struct qy_route_rule *rule,
+			      struct qy_exchange **at) QRT_MUST_USE;
 
 #endif

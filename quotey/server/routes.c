@@ -1,72 +1,57 @@
-/* The route table, and the one handler that stands before all of its rows. */
+/* The route table of the JSON API, and the links before its handlers. */
 #include "quotey/server/routes.h"
-
-#include <string.h>
 
 #include "quotey/server/auth.h"
 #include "quotey/server/quote_routes.h"
 
-struct route {
-	const char *method, *pattern;
-	enum qy_scope scope;
-	bool touch; /* the call may note that the key was used; a preview must not write at all */
-	qy_route_fn *run;
-};
+/* Calls to db, and what waiting for one takes. No handler reaches a socket or a file. */
+#define ASKS_DB (QRT_CAP_CALL | QRT_CAP_SPAWN | QRT_CAP_TIME | QRT_CAP_RANDOM)
 
-static const struct route routes[] = {
-    {"POST", "/api/v1/quotes", QY_SCOPE_QUOTES_WRITE, true, qy_route_quote_create},
-    {"GET", "/api/v1/quotes", QY_SCOPE_QUOTES_READ, true, qy_route_quote_list},
-    {"GET", "/api/v1/quotes/{id}", QY_SCOPE_QUOTES_READ, true, qy_route_quote_get},
-    {"POST", "/api/v1/quotes/{id}/price", QY_SCOPE_QUOTES_WRITE, true, qy_route_quote_price},
-    {"POST", "/api/v1/quotes/{id}/preview", QY_SCOPE_QUOTES_READ, false, qy_route_quote_preview},
-};
+#define RULE(name, scope, touch, run)                                                              \
+	static const struct qy_route_rule name = {scope, touch, {ASKS_DB, 0}, run}
 
-#define ROUTE_COUNT (sizeof(routes) / sizeof(routes[0]))
+RULE(create, QY_SCOPE_QUOTES_WRITE, true, qy_route_quote_create);
+RULE(list, QY_SCOPE_QUOTES_READ, true, qy_route_quote_list);
+RULE(get, QY_SCOPE_QUOTES_READ, true, qy_route_quote_get);
+RULE(price, QY_SCOPE_QUOTES_WRITE, true, qy_route_quote_price);
+RULE(preview, QY_SCOPE_QUOTES_READ, false, qy_route_quote_preview);
 
-static const struct route *matched(const struct qrt_http_request *req)
+static enum qrt_err link_exchange(struct qrt_cx *cx, struct qrt_http_request *req,
+				  struct qrt_http_response *resp, struct qrt_http_walk *walk)
 {
-	const char *method = qrt_http_method(req);
-	size_t i;
+	struct qy_visit *visit = qy_visit_of(req);
+	enum qrt_err err = qy_exchange_open(cx, req, resp, walk->route->about, &visit->exchange);
 
-	/* The router sends HEAD where GET goes. */
-	if (strcmp(method, "HEAD") == 0) {
-		method = "GET";
-	}
-	for (i = 0; i < ROUTE_COUNT; i++) {
-		if (strcmp(routes[i].method, method) == 0 &&
-		    strcmp(routes[i].pattern, qrt_http_route(req)) == 0) {
-			return &routes[i];
-		}
-	}
-	QRT_IMPOSSIBLE("the router knows a route that the table does not");
+	return err ? err : qrt_http_next(cx, req, resp, walk);
 }
 
 static enum qrt_err run_route(struct qrt_cx *cx, struct qrt_http_request *req,
 			      struct qrt_http_response *resp)
 {
-	const struct route *route = matched(req);
-	struct qy_exchange *exchange = NULL;
-	bool allowed = false;
-	enum qrt_err err;
+	struct qy_exchange *exchange = qy_visit_of(req)->exchange;
 
-	err = qy_exchange_open(cx, req, resp, &exchange);
-	if (!err) {
-		err = qy_auth(exchange, route->scope, route->touch, &allowed);
-	}
-	return err || !allowed ? err : route->run(exchange);
+	(void)cx;
+	(void)resp;
+	return exchange->rule->run(exchange);
 }
+
+/* In this order: a key that is not known has neither a rate nor scopes. */
+static const struct qrt_http_link links[] = {
+    {qy_link_narrow, NULL}, {link_exchange, NULL}, {qy_link_key, NULL},
+    {qy_link_rate, NULL},   {qy_link_scope, NULL}, {NULL, NULL},
+};
+
+static const struct qrt_http_route routes[] = {
+    {"POST", "/api/v1/quotes", run_route, &create},
+    {"GET", "/api/v1/quotes", run_route, &list},
+    {"GET", "/api/v1/quotes/{id}", run_route, &get},
+    {"POST", "/api/v1/quotes/{id}/price", run_route, &price},
+    {"POST", "/api/v1/quotes/{id}/preview", run_route, &preview},
+};
+
+static const struct qrt_http_group api = {links, routes, sizeof(routes) / sizeof(routes[0])};
 
 enum qrt_err qy_routes_add(struct qrt_http_router *router)
 {
-	size_t i;
-
-	for (i = 0; i < ROUTE_COUNT; i++) {
-		enum qrt_err err =
-		    qrt_http_route_add(router, routes[i].method, routes[i].pattern, run_route);
-
-		if (err) {
-			return err;
-		}
-	}
-	return QRT_OK;
+	return qrt_http_group_add(router, &api);
 }

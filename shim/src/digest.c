@@ -5,7 +5,9 @@
 #include <qrt/digest.h>
 
 #include <openssl/crypto.h>
+#include <limits.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 void qrt_sha256(const void *data, size_t n, uint8_t ret_digest[QRT_SHA256_SIZE])
 {
@@ -28,6 +30,19 @@ void qrt_sha256_hex(const void *data, size_t n, char ret_hex[QRT_SHA256_HEX_SIZE
 		ret_hex[2 * i + 1] = digits[digest[i] & 15];
 	}
 	ret_hex[2 * sizeof(digest)] = '\0';
+}
+
+void qrt_hmac_sha256(const void *key, size_t key_n, const void *data, size_t n,
+		     uint8_t ret_mac[QRT_SHA256_SIZE])
+{
+	unsigned int len = 0;
+
+	QRT_PRE(key || key_n == 0);
+	QRT_PRE(data || n == 0);
+	QRT_PRE(key_n <= INT_MAX);
+	QRT_ASSERT(HMAC(EVP_sha256(), key ? key : "", (int)key_n, data ? data : "", n, ret_mac,
+			&len) != NULL);
+	QRT_POST(len == QRT_SHA256_SIZE);
 }
 
 bool qrt_equal_ct(const void *a, const void *b, size_t n)

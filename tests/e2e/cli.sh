@@ -401,26 +401,26 @@ hang_up() {
 	begin --config runtime.conf
 	printf '[runtime]\ndb = legacy\nserver = region\n' >runtime.conf
 	kill -HUP "$pid"
-	await 'HUP: server moved to region'
+	await 'info host: moved what=server from=legacy to=region actor=system:[a-z]+ reason=runtime\.conf:3 '
 	check $? 'HUP moves what the file moved'
 	backend_of db
 	is "$backend" legacy 'and nothing else'
 	printf '[runtime]\ndb = lunar\n' >runtime.conf
 	kill -HUP "$pid"
-	await 'runtime\.db.*runtime\.conf:2'
+	await 'error host: HUP: bad configuration setting=runtime\.db where=runtime\.conf:2 .*fix='
 	check $? 'HUP with a bad file says what is wrong'
 	backend_of server
 	is "$backend" region 'and changes nothing'
 	printf '[runtime]\ndb = legacy\nserver = legacy\n' >runtime.conf
 	kill -HUP "$pid"
-	await 'HUP: server moved to legacy'
+	await 'info host: moved what=server from=region to=legacy '
 	check $? 'HUP with the file mended moves back'
 	kill -USR1 "$pid"
-	await '^runtime supervisor backend=.* tasks_live='
+	await ' info dump: runtime supervisor backend=.* tasks_live='
 	check $? 'USR1 dumps what lives'
 	await 'task main id=.*waits_for=signal'
 	check $? 'with what each waits for'
-	await '^runtime legacy-loop '
+	await ' info dump: runtime legacy-loop '
 	check $? 'in every runtime'
 	finish TERM
 	is "$rc" 0 'and it ends as ever'

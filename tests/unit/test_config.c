@@ -302,6 +302,8 @@ struct bad_value {
 	const char *fix;
 };
 
+#define NO_NETWORKS "is not a list of numeric IP addresses or networks"
+
 static const struct bad_value bad_values[] = {
     {"web.port=" MARK, "is not a whole number", "from 0 to 65535"},
     {"web.port=65536", "is out of range", "from 0 to 65535"},
@@ -341,8 +343,13 @@ static const struct bad_value bad_values[] = {
     {"branding.name=\xed\xa0\x80", "is not valid UTF-8", "UTF-8"},
     {"branding.name=\xe0\x80\xaf", "is not valid UTF-8", "UTF-8"},
     {"branding.name=\xc3", "is not valid UTF-8", "UTF-8"},
-    {"server.trusted_proxies=10.0.0.1,," MARK, "is not a list of numeric IP addresses", ","},
-    {"server.trusted_proxies=10.0.0.1,", "is not a list of numeric IP addresses", ","},
+    {"server.trusted_proxies=10.0.0.1,," MARK, NO_NETWORKS, ","},
+    {"server.trusted_proxies=10.0.0.1,", NO_NETWORKS, ","},
+    {"server.trusted_proxies=10.0.0.1/8", NO_NETWORKS, "10.0.0.0/8"},
+    {"logging.level=" MARK, "is not a level, or a list such as info,db=debug", "trace, debug"},
+    {"logging.level=info,dbb=debug", "is not a level, or a list such as info,db=debug",
+     "access|control|db|"},
+    {"logging.level=info,db=", "is not a level, or a list such as info,db=debug", "trace, debug"},
     {"runtime.backend=lab", "does not name a backend", "legacy, region"},
     {"runtime.db=" MARK, "does not name a backend", "legacy, region"},
     {"runtime.db=region:", "has a percentage that is not a number from 0 to 100", "alone"},

@@ -22,6 +22,22 @@ static void sha256_gives_the_published_digests(void **state)
 	assert_int_equal(raw[QRT_SHA256_SIZE - 1], 0xad);
 }
 
+/* RFC 4231, cases 2 and 6: a key longer than a block is hashed first. */
+static void hmac_gives_the_published_codes(void **state)
+{
+	static const uint8_t case_2[] = {0x5b, 0xdc, 0xc1, 0x46, 0xbf, 0x60, 0x75, 0x4e};
+	static const uint8_t case_6[] = {0x60, 0xe4, 0x31, 0x59, 0x1e, 0xe0, 0xb6, 0x7f};
+	static const char text[] = "Test Using Larger Than Block-Size Key - Hash Key First";
+	uint8_t mac[QRT_SHA256_SIZE], key[131];
+
+	(void)state;
+	qrt_hmac_sha256("Jefe", 4, "what do ya want for nothing?", 28, mac);
+	assert_memory_equal(mac, case_2, sizeof(case_2));
+	memset(key, 0xaa, sizeof(key));
+	qrt_hmac_sha256(key, sizeof(key), text, strlen(text), mac);
+	assert_memory_equal(mac, case_6, sizeof(case_6));
+}
+
 static void secrets_are_equal_only_when_every_byte_is(void **state)
 {
 	(void)state;
@@ -36,6 +52,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(sha256_gives_the_published_digests),
+	    cmocka_unit_test(hmac_gives_the_published_codes),
 	    cmocka_unit_test(secrets_are_equal_only_when_every_byte_is),
 	};
 

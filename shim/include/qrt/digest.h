@@ -20,6 +20,10 @@ QRT_API void qrt_sha256(const void *data, size_t n, uint8_t ret_digest[QRT_SHA25
 /* The same as lower-case hex. */
 QRT_API void qrt_sha256_hex(const void *data, size_t n, char ret_hex[QRT_SHA256_HEX_SIZE]);
 
+/* HMAC-SHA256 of @n bytes under a key of @key_n; either may be NULL when its length is 0. */
+QRT_API void qrt_hmac_sha256(const void *key, size_t key_n, const void *data, size_t n,
+			     uint8_t ret_mac[QRT_SHA256_SIZE]);
+
 /* Whether @n bytes are equal, in a time that depends on @n only. */
 QRT_API bool qrt_equal_ct(const void *a, const void *b, size_t n);
 
