@@ -42,11 +42,11 @@ static const struct qrt_http_link links[] = {
 };
 
 static const struct qrt_http_route routes[] = {
-    {"POST", "/api/v1/quotes", run_route, &create},
-    {"GET", "/api/v1/quotes", run_route, &list},
-    {"GET", "/api/v1/quotes/{id}", run_route, &get},
-    {"POST", "/api/v1/quotes/{id}/price", run_route, &price},
-    {"POST", "/api/v1/quotes/{id}/preview", run_route, &preview},
+    {"POST", "/api/v1/quotes", run_route, &create, {0}},
+    {"GET", "/api/v1/quotes", run_route, &list, {0}},
+    {"GET", "/api/v1/quotes/{id}", run_route, &get, {0}},
+    {"POST", "/api/v1/quotes/{id}/price", run_route, &price, {0}},
+    {"POST", "/api/v1/quotes/{id}/preview", run_route, &preview, {0}},
 };
 
 static const struct qrt_http_group api = {links, routes, sizeof(routes) / sizeof(routes[0])};

@@ -4,6 +4,7 @@
 #include "tests/lib/test.h"
 
 #include <dirent.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,7 +81,8 @@ static void the_log_is_folded_in_between_jobs(void **state)
 
 struct snapshot {
 	struct qrt_db *db;
-	atomic_bool inside, go;
+	atomic_bool inside;
+	sem_t go;
 };
 
 static enum qrt_err hold_snapshot(struct qrt_db_conn *conn, void *arg)
@@ -88,9 +90,7 @@ static enum qrt_err hold_snapshot(struct qrt_db_conn *conn, void *arg)
 	struct snapshot *snapshot = arg;
 	enum qrt_err err = qrt_db_exec(conn, "SELECT count(*) FROM heap");
 	atomic_store(&snapshot->inside, true);
-	while (!atomic_load(&snapshot->go)) {
-		usleep(100); /* a thread of a lane, not the loop */
-	}
+	sem_wait(&snapshot->go); /* on a thread of a lane, not the loop's */
 	return err;
 }
 
@@ -122,7 +122,7 @@ static enum qrt_err pinned(struct qrt_cx *cx, void *arg)
 	}
 	err = err ? err : settle(cx, snapshot.db);
 	struct qrt_db_stats stats = stats_of(snapshot.db);
-	atomic_store(&snapshot.go, true);
+	sem_post(&snapshot.go);
 	EXPECT(qrt_region_close(cx, &region, err) == QRT_OK);
 	EXPECT(stats.log_pages > 400);
 	EXPECT(stats.checkpoints >= 2);
@@ -317,14 +317,14 @@ static void one_in_memory_can_be_kept(void **state)
 	db_on_each_backend(memory_copy, NULL);
 }
 
-static atomic_bool copying, may_copy;
+static atomic_bool copying;
+static sem_t may_copy;
 
 static enum qrt_err step_slowly(void *copy, unsigned pages, unsigned *ret_left)
 {
 	atomic_store(&copying, true);
-	while (!atomic_load(&may_copy)) {
-		usleep(100); /* a thread of a lane, not the loop */
-	}
+	sem_wait(&may_copy); /* on a thread of a lane, not the loop's */
+	sem_post(&may_copy);
 	return qrt__db_sqlite.copy_step(copy, pages, ret_left);
 }
 
@@ -347,7 +347,7 @@ static enum qrt_err begin_copy(struct qrt_cx *cx, struct backup *backup, struct 
 	bad = qrt__db_sqlite;
 	bad.copy_step = step_slowly;
 	atomic_store(&copying, false);
-	atomic_store(&may_copy, false);
+	sem_init(&may_copy, 0, 0);
 	for (unsigned i = 0; i < backup->db->n_readers; i++) {
 		backup->db->readers[i].engine = &bad;
 	}
@@ -375,7 +375,7 @@ static enum qrt_err meanwhile(struct qrt_cx *cx, void *arg)
 	if (*cancel) {
 		qrt_region_cancel(region, QRT_CANCEL_USER, "test");
 	}
-	atomic_store(&may_copy, true);
+	sem_post(&may_copy);
 	EXPECT(qrt_region_close(cx, &region, QRT_OK) == QRT_OK);
 	EXPECT(backup.err == (*cancel ? QRT_ECANCELED : QRT_OK));
 	EXPECT(files_like("held.copy") == !*cancel);

@@ -161,10 +161,10 @@ static enum qrt_err tells_about(struct qrt_cx *cx, struct qrt_http_request *req,
 static const struct qrt_http_link open_links[] = {{tells_about, NULL}, {NULL, NULL}};
 static const struct qrt_http_link shut_links[] = {{tells_about, NULL}, {answers, NULL}, {0}};
 static const struct qrt_http_route open_routes[] = {
-    {"GET", "/a/{id}", handler, "get"},
-    {"POST", "/a/{id}", failing, "post"},
+    {"GET", "/a/{id}", handler, "get", {0}},
+    {"POST", "/a/{id}", failing, "post", {0}},
 };
-static const struct qrt_http_route shut_routes[] = {{"GET", "/b", handler, "shut"}};
+static const struct qrt_http_route shut_routes[] = {{"GET", "/b", handler, "shut", {0}}};
 static const struct qrt_http_group open_group = {open_links, open_routes, 2};
 static const struct qrt_http_group shut_group = {shut_links, shut_routes, 1};
 
@@ -177,7 +177,7 @@ static enum qrt_err ask(struct fixture *fix, const char *method, const char *pat
 
 static void a_route_is_reached_through_the_links_of_its_group(void **state)
 {
-	static const struct qrt_http_route bad = {"GET", "no-slash", handler, NULL};
+	static const struct qrt_http_route bad = {"GET", "no-slash", handler, NULL, {0}};
 	static const struct qrt_http_group bad_group = {open_links, &bad, 1};
 	struct fixture *fix = *state;
 

@@ -67,10 +67,10 @@ static const struct qy_route_rule less_rule = {.limits = {QRT_CAP_TIME, 0}};
 static const struct qy_route_rule late_rule = {.limits = {QRT_CAP_TIME, 30 * QRT_MS}};
 static const struct qrt_http_link links[] = {{qy_link_narrow, NULL}, {NULL, NULL}};
 static const struct qrt_http_route routes[] = {
-    {"GET", "/panic", panics, &free_rule},
-    {"GET", "/late", sleeps, &late_rule},
-    {"GET", "/tries", tries, &less_rule},
-    {"GET", "/client", says_client, &free_rule},
+    {"GET", "/panic", panics, &free_rule, {0}},
+    {"GET", "/late", sleeps, &late_rule, {0}},
+    {"GET", "/tries", tries, &less_rule, {0}},
+    {"GET", "/client", says_client, &free_rule, {0}},
 };
 static const struct qrt_http_group group = {links, routes, sizeof(routes) / sizeof(routes[0])};
 
@@ -322,9 +322,9 @@ static const struct qy_csrf_rule by_cookie = {.cookie = "session"};
 static const struct qy_csrf_rule by_link = {.param = "token"};
 static const struct qrt_http_link cookie_links[] = {{qy_link_csrf, &by_cookie}, {NULL, NULL}};
 static const struct qrt_http_link link_links[] = {{qy_link_csrf, &by_link}, {NULL, NULL}};
-static const struct qrt_http_route cookie_routes[] = {{"POST", "/form", accepts, NULL},
-						      {"GET", "/form", accepts, NULL}};
-static const struct qrt_http_route link_routes[] = {{"POST", "/link/{token}", accepts, NULL}};
+static const struct qrt_http_route cookie_routes[] = {{"POST", "/form", accepts, NULL, {0}},
+						      {"GET", "/form", accepts, NULL, {0}}};
+static const struct qrt_http_route link_routes[] = {{"POST", "/link/{token}", accepts, NULL, {0}}};
 static const struct qrt_http_group cookie_group = {cookie_links, cookie_routes, 2};
 static const struct qrt_http_group link_group = {link_links, link_routes, 1};
 

@@ -11,7 +11,7 @@
  *	}
  *
  *	static const struct qrt_http_link links[] = {{stamp, "1"}, {0}};
- *	static const struct qrt_http_route routes[] = {{"GET", "/about", about, NULL}};
+ *	static const struct qrt_http_route routes[] = {{"GET", "/about", about, NULL, {0}}};
  *	static const struct qrt_http_group pages = {links, routes, 1};
  */
 #ifndef QRT_HTTP_CHAIN_H
