@@ -128,6 +128,9 @@ static enum qrt_err be_server(struct qrt_cx *cx, void *arg)
 	struct tls_pair *pair = play->pair;
 	struct qrt_stream *stream = NULL;
 	enum qrt_err err = qrt_accept(cx, play->listener, &stream);
+	if (err) {
+		qrt_listener_close(cx, &play->listener); /* nobody would answer the client */
+	}
 	err = err ? err : qrt_tls_accept(cx, pair->server, &stream);
 	if (!err) {
 		note_info(stream, &pair->server_info, pair->server_alpn);
@@ -138,14 +141,17 @@ static enum qrt_err be_server(struct qrt_cx *cx, void *arg)
 	return QRT_OK;
 }
 
-static void be_client(struct qrt_cx *cx, struct tls_pair *pair)
+static void be_client(struct qrt_cx *cx, struct play *play)
 {
+	struct tls_pair *pair = play->pair;
 	struct qrt_stream *stream = NULL;
 	const char *address = pair->address ? pair->address : "127.0.0.1";
+	const char *host = pair->host ? pair->host : "server.test";
 	enum qrt_err err = qrt_connect(cx, address, pair->port, &stream);
-	err = err ? err
-		  : qrt_tls_connect(cx, pair->client, pair->host ? pair->host : "server.test",
-				    &stream);
+	if (err) {
+		qrt_listener_close(cx, &play->listener); /* the server would wait for ever */
+	}
+	err = err ? err : qrt_tls_connect(cx, pair->client, host, &stream);
 	if (!err) {
 		note_info(stream, &pair->client_info, pair->client_alpn);
 		err = (pair->at_client ? pair->at_client : only_end)(cx, pair, stream);
@@ -165,11 +171,11 @@ enum qrt_err tls_pair_play(struct qrt_cx *cx, struct tls_pair *pair)
 	if (err) {
 		return err;
 	}
-	err = qrt_region_open(cx, QRT_FAIL_FAST, &region);
+	err = qrt_region_open(cx, QRT_COLLECT, &region);
 	if (!err) {
 		err = qrt_spawn(region, be_server, &play);
 		if (!err) {
-			be_client(qrt_region_cx(region), pair);
+			be_client(qrt_region_cx(region), &play);
 		}
 		err = qrt_region_close(cx, &region, err);
 	}
