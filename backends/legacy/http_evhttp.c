@@ -299,13 +299,15 @@ static void conn_kill(struct ev_conn *conn)
 	evhttp_connection_free(conn->evcon);
 }
 
-/* The peer must not take what it has for all there is. */
+/*
+ * The peer must not take what it has for all there is. evhttp shuts connections down in good order;
+ * one that is dissolved before is reset.
+ */
 static void conn_break(struct ev_conn *conn)
 {
-	const struct linger at_once = {.l_onoff = 1};
+	const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
 
-	QRT_IGNORE(setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)),
-		   "what has no such option has no reset");
+	QRT_IGNORE(connect(conn->fd, &nobody, sizeof(nobody)), "it is closed in any case");
 	conn_kill(conn);
 }
 

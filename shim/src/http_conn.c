@@ -166,15 +166,15 @@ static enum qrt_err receive(struct qrt_cx *cx, struct qrt__http_conn *conn,
 /* --- a body that is a stream --------------------------------------------------------------- */
 
 /* The request's fault, for whoever answers it; the connection must not go on. */
-static enum qrt_err body_fault(struct qrt_cx *cx, struct qrt__http_conn *conn, enum qrt_err err,
-			       int status, const char *why)
+static enum qrt_err body_fault(struct qrt_cx *cx, struct qrt__http_conn *conn, int status,
+			       const char *why)
 {
 	struct qrt_http_request *req = request_of(conn);
 
 	req->fault = status;
 	req->fault_why = why;
 	req->keep_alive = false;
-	return qrt_fail(cx, err, "http read: %s", why);
+	return qrt_fail(cx, qrt__http_fault_err(status), "http read: %s", why);
 }
 
 static enum qrt_err body_fill(struct qrt_cx *cx, struct qrt__http_conn *conn)
@@ -187,7 +187,7 @@ static enum qrt_err body_fill(struct qrt_cx *cx, struct qrt__http_conn *conn)
 		return qrt_fail(cx, QRT_ECONNRESET, "http read: the peer is gone");
 	}
 	if (err == QRT_ETIMEDOUT && !qrt_checkpoint(cx)) {
-		return body_fault(cx, conn, err, 408, "the request did not come in time");
+		return body_fault(cx, conn, 408, "the request did not come in time");
 	}
 	return err;
 }
@@ -208,7 +208,7 @@ static enum qrt_err body_feed(struct qrt_cx *cx, struct qrt__http_conn *conn, ch
 		return QRT_OK;
 	}
 	status = qrt__http_parser_fault(conn->parser, &why);
-	return body_fault(cx, conn, status == 413 ? QRT_ELIMIT : QRT_EPROTO, status, why);
+	return body_fault(cx, conn, status, why);
 }
 
 static enum qrt_err wire_read(struct qrt_cx *cx, struct qrt_http_request *req, void *buf, size_t n,

@@ -121,6 +121,8 @@ static inline bool qrt__http_response_begun(const struct qrt_http_response *resp
 {
 	return resp->stream.framing != QRT__HTTP_WHOLE;
 }
+/* What a read of a body with this fault says. */
+enum qrt_err qrt__http_fault_err(int status);
 /* Whether a stream has come to its end as it was framed. */
 bool qrt__http_stream_complete(const struct qrt__http_stream *stream);
 /* Whether the handler asked for `Connection: close`. */

@@ -23,6 +23,18 @@ static enum qrt_err read_whole(struct qrt_http_request *req, void *buf, size_t n
 	return QRT_OK;
 }
 
+enum qrt_err qrt__http_fault_err(int status)
+{
+	switch (status) {
+	case 413:
+		return QRT_ELIMIT;
+	case 408:
+		return QRT_ETIMEDOUT;
+	default:
+		return QRT_EPROTO;
+	}
+}
+
 enum qrt_err qrt_http_read(struct qrt_cx *cx, struct qrt_http_request *req, void *buf, size_t n,
 			   size_t *ret_n)
 {
@@ -35,7 +47,8 @@ enum qrt_err qrt_http_read(struct qrt_cx *cx, struct qrt_http_request *req, void
 		return qrt_fail(cx, QRT_EINVAL, "http read: no room");
 	}
 	if (req->fault) {
-		return qrt_fail(cx, QRT_EPROTO, "http read: %s", req->fault_why);
+		return qrt_fail(cx, qrt__http_fault_err(req->fault), "http read: %s",
+				req->fault_why);
 	}
 	if (!req->wire) {
 		return read_whole(req, buf, n, ret_n);
