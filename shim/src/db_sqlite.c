@@ -152,6 +152,12 @@ static int run_own(struct qrt__sqlite *self, sqlite3_stmt *stmt)
 	return code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
+int qrt__sqlite_see(struct qrt__sqlite *self)
+{
+	int code = run_own(self, self->see);
+	return code == SQLITE_ROW ? SQLITE_OK : code;
+}
+
 /* --- open and close ------------------------------------------------------------------------- */
 
 static void sqlite_close(void *native)
@@ -164,6 +170,7 @@ static void sqlite_close(void *native)
 	sqlite3_finalize(self->part_begin);
 	sqlite3_finalize(self->part_keep);
 	sqlite3_finalize(self->part_undo);
+	sqlite3_finalize(self->see);
 	int code = sqlite3_close(self->db);
 	QRT_ASSERT(code == SQLITE_OK);
 	free(self);
@@ -292,6 +299,7 @@ static int prepare_own(struct qrt__sqlite *self)
 	    {"SAVEPOINT " PART, &self->part_begin},
 	    {"RELEASE " PART, &self->part_keep},
 	    {"ROLLBACK TO " PART, &self->part_undo},
+	    {"SELECT 1 FROM sqlite_schema LIMIT 1", &self->see},
 	};
 	int code = SQLITE_OK;
 	self->own = true;

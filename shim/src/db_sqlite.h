@@ -23,7 +23,7 @@ struct qrt__sqlite {
 	bool log_can_tear;  /* a failed write may have left a whole commit in the log */
 	unsigned log_pages; /* as the last commit left it */
 	sqlite3_stmt *begin_read, *begin_write, *commit, *rollback;
-	sqlite3_stmt *part_begin, *part_keep, *part_undo;
+	sqlite3_stmt *part_begin, *part_keep, *part_undo, *see;
 };
 
 /* Converts @code of a failed call on @db, with SQLite's text as the detail. */
@@ -33,6 +33,8 @@ enum qrt_err qrt__sqlite_failed(struct qrt__sqlite *self, int code);
 /* With "./" before it no relative path is one of SQLite's special names. NULL: no memory. */
 char *qrt__sqlite_path(const char *path);
 bool qrt__sqlite_in_transaction(void *native);
+/* Has a transaction look at the file, which fixes what it sees. An SQLite code. */
+int qrt__sqlite_see(struct qrt__sqlite *self);
 
 /* Members of the engine; db_engine.h says what they do. */
 enum qrt_err qrt__sqlite_exec(void *native, const char *sql);

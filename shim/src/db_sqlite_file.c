@@ -179,8 +179,7 @@ static enum qrt_err begin_copy(struct copy *copy)
 		return err;
 	}
 	/* A transaction sees what was committed when it reads for the first time. */
-	int code =
-	    sqlite3_exec(copy->of->db, "SELECT 1 FROM sqlite_schema LIMIT 1", NULL, NULL, NULL);
+	int code = qrt__sqlite_see(copy->of);
 	if (code != SQLITE_OK) {
 		return qrt__sqlite_failed(copy->of, code);
 	}

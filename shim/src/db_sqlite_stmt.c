@@ -14,6 +14,24 @@ static enum qrt_err may_step(struct qrt__sqlite *self, sqlite3_stmt *stmt)
 	return QRT_OK;
 }
 
+/*
+ * Prepares the first statement of @sql. What SQLite cannot find it looks for once more if the
+ * schema has changed; but when it cannot see whether it has (the disk, a lock), it says that there
+ * is no such table. So before that is believed the transaction takes its look at the file.
+ */
+static int prepare(struct qrt__sqlite *self, const char *sql, unsigned flags,
+		   sqlite3_stmt **ret_stmt, const char **ret_tail)
+{
+	int code = sqlite3_prepare_v3(self->db, sql, -1, flags, ret_stmt, ret_tail);
+	if (code == SQLITE_ERROR && sqlite3_txn_state(self->db, "main") == SQLITE_TXN_NONE) {
+		code = qrt__sqlite_see(self);
+		if (code == SQLITE_OK) {
+			code = sqlite3_prepare_v3(self->db, sql, -1, flags, ret_stmt, ret_tail);
+		}
+	}
+	return code;
+}
+
 /* --- statements ----------------------------------------------------------------------------- */
 
 static enum qrt_err exec_one(struct qrt__sqlite *self, sqlite3_stmt *stmt)
@@ -39,7 +57,7 @@ enum qrt_err qrt__sqlite_exec(void *native, const char *sql)
 	enum qrt_err err = QRT_OK;
 	while (!err && *sql != '\0') {
 		sqlite3_stmt *stmt = NULL;
-		int code = sqlite3_prepare_v2(self->db, sql, -1, &stmt, &sql);
+		int code = prepare(self, sql, 0, &stmt, &sql);
 		if (code != SQLITE_OK) {
 			err = qrt__sqlite_failed(self, code);
 		} else if (stmt) { /* none: a comment or blanks */
@@ -58,7 +76,7 @@ enum qrt_err qrt__sqlite_prepare(void *native, const char *sql, void **ret_stmt)
 	struct qrt__sqlite *self = native;
 	sqlite3_stmt *stmt = NULL;
 	const char *tail = NULL;
-	int code = sqlite3_prepare_v3(self->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &stmt, &tail);
+	int code = prepare(self, sql, SQLITE_PREPARE_PERSISTENT, &stmt, &tail);
 	if (code != SQLITE_OK) {
 		return qrt__sqlite_failed(self, code);
 	}
