@@ -196,6 +196,28 @@ static enum qrt_err write_step(struct qrt_cx *cx, struct qrt_db *db, struct migr
 	return QRT_OK;
 }
 
+/* The steps of the program itself; a slip here would shift every number after it. */
+static enum qrt_err check_set(struct qrt_cx *cx, const struct qy_migration_set *set)
+{
+	for (unsigned i = 0; i < set->count; i++) {
+		if (set->steps[i].number != i + 1) {
+			return qrt_fail(
+			    cx, QRT_EINVAL,
+			    "migration %04u is missing in this program: %04u (%s) stands there",
+			    i + 1, set->steps[i].number, set->steps[i].name);
+		}
+	}
+	return QRT_OK;
+}
+
+/* How far @db has come with the steps of job->set. */
+static enum qrt_err find_version(struct qrt_cx *cx, struct qrt_db *db, struct migrate_job *job)
+{
+	enum qrt_err err = check_set(cx, job->set);
+
+	return err ? err : qrt_db_read(cx, db, read_history, job);
+}
+
 enum qrt_err qy_migrate_up(struct qrt_cx *cx, struct qrt_db *db, const struct qy_migration_set *set,
 			   unsigned to, struct qy_migrate_report *ret_report)
 {
@@ -207,7 +229,7 @@ enum qrt_err qy_migrate_up(struct qrt_cx *cx, struct qrt_db *db, const struct qy
 		return qrt_fail(cx, QRT_EINVAL, "migration %04u does not exist; the newest is %04u",
 				to, set->count);
 	}
-	err = qrt_db_read(cx, db, read_history, &job);
+	err = find_version(cx, db, &job);
 	if (err) {
 		return err;
 	}
@@ -232,7 +254,7 @@ enum qrt_err qy_migrate_down(struct qrt_cx *cx, struct qrt_db *db,
 	struct qy_migrate_report report;
 	enum qrt_err err;
 
-	err = qrt_db_read(cx, db, read_history, &job);
+	err = find_version(cx, db, &job);
 	if (err) {
 		return err;
 	}
@@ -253,7 +275,7 @@ enum qrt_err qy_migrate_verify(struct qrt_cx *cx, struct qrt_db *db,
 			       const struct qy_migration_set *set)
 {
 	struct migrate_job job = {.set = set};
-	enum qrt_err err = qrt_db_read(cx, db, read_history, &job);
+	enum qrt_err err = find_version(cx, db, &job);
 
 	if (!err && job.version < set->count) {
 		err = qrt_fail(cx, QRT_ESTATE,

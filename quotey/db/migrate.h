@@ -4,7 +4,8 @@
  * has begun is done whole, or fails by itself and leaves the schema of the step before.
  *
  * Errors with a detail that names the number: ECONFLICT (a checksum changed), ECORRUPT (a gap),
- * ENOTSUP (newer than this program knows), and those of the step itself. All suspend; they need
+ * ENOTSUP (newer than this program knows), EINVAL (a gap in the program's own steps), and those of
+ * the step itself. All suspend; they need
  * DB and TIME.
  */
 #ifndef QY_DB_MIGRATE_H

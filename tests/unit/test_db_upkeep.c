@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <semaphore.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,7 +91,9 @@ static enum qrt_err hold_snapshot(struct qrt_db_conn *conn, void *arg)
 	struct snapshot *snapshot = arg;
 	enum qrt_err err = qrt_db_exec(conn, "SELECT count(*) FROM heap");
 	atomic_store(&snapshot->inside, true);
-	sem_wait(&snapshot->go); /* on a thread of a lane, not the loop's */
+	while (!atomic_load(&snapshot->go)) {
+		sched_yield(); /* a thread of a lane, not the loop */
+	}
 	return err;
 }
 
@@ -323,8 +326,9 @@ static sem_t may_copy;
 static enum qrt_err step_slowly(void *copy, unsigned pages, unsigned *ret_left)
 {
 	atomic_store(&copying, true);
-	sem_wait(&may_copy); /* on a thread of a lane, not the loop's */
-	sem_post(&may_copy);
+	while (!atomic_load(&may_copy)) {
+		sched_yield(); /* a thread of a lane, not the loop */
+	}
 	return qrt__db_sqlite.copy_step(copy, pages, ret_left);
 }
 
