@@ -228,6 +228,33 @@ fails 4 db_connectivity 'folder\.db' 'a folder is no database, and with --json a
 run start --set database.url=:memory:
 fails 2 config_validation 'database\.url.*file' 'start needs a database in a file'
 
+# --- copies and damage ---------------------------------------------------------------------
+
+run db check
+like "$rc $out" '^0 \{"command":"db check".*no damage found; --full' 'a sound database has no damage'
+run db check --full
+like "$rc $out" '^0 .*"no damage found"' 'nor with all that can be looked at'
+run db backup copy.db
+like "$rc $out" '^0 .*"copied to copy\.db"' 'the database is copied'
+run db backup copy.db
+fails 2 config_validation 'copy\.db exists; --force replaces it' 'a copy replaces nothing by itself'
+run db backup --force copy.db
+like "$rc" '^0$' 'but it does when told to'
+run seed --set database.url=sqlite://copy.db
+like "$rc $out" '^0 .*27 of 27 checks passed; 0 rows written' 'a copy is a database like any other'
+run db backup none/copy.db
+fails 4 db_connectivity 'none/copy\.db: .*No such file' 'a copy into no folder says so'
+run db backup
+fails 2 config_validation 'takes the FILE' 'a copy needs a name'
+run db check --set database.url=sqlite://absent.db
+fails 4 db_connectivity 'absent\.db' 'what is looked at must be there'
+like "$(ls absent.db copy.db.* 2>&1 | grep -c 'No such file')" '^2$' 'nothing is made, and nothing partial is left'
+dd if=/dev/urandom of=copy.db bs=4096 seek=45 count=10 conv=notrunc 2>dd.log
+run db check --set database.url=sqlite://copy.db
+fails 6 verification 'copy\.db: [1-9][0-9]* findings, the first: ' 'damage is found and described'
+run start --set database.url=sqlite://copy.db
+fails 4 db_connectivity 'copy\.db: [1-9][0-9]* findings' 'nothing starts on it'
+
 # --- quotes and keys -----------------------------------------------------------------------
 
 run quote list
