@@ -324,12 +324,24 @@ static void on_destroyed(struct qrt__lws_link *link)
 	}
 }
 
+/* Why there is no connection; QRT_OK: there is, or was. */
+static enum qrt_err not_connected(struct lws *wsi)
+{
+	struct sockaddr_storage peer;
+	socklen_t n = sizeof(int), peer_n = sizeof(peer);
+	int fd = lws_get_socket_fd(wsi), error = 0;
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n) == 0 && error != 0) {
+		return qrt__err_from_errno(error);
+	}
+	return getpeername(fd, (struct sockaddr *)&peer, &peer_n) == 0 ? QRT_OK : QRT_ECONNREFUSED;
+}
+
 /* The attempt of a client has failed; @why: in the library's words, or NULL. */
 static void on_failed(struct qrt__lws_link *link, const char *why, size_t n)
 {
 	char text[200];
 	unsigned status = lws_http_client_http_response(link->wsi);
-	enum qrt_err err = QRT_EPROTO;
+	enum qrt_err err = not_connected(link->wsi);
 	snprintf(text, sizeof(text), "%.*s", (int)(n < 160 ? n : 160), why ? why : "");
 	text[strcspn(text, "\r\n")] = '\0';
 	if (link->why[0]) {
@@ -338,12 +350,13 @@ static void on_failed(struct qrt__lws_link *link, const char *why, size_t n)
 	} else if (status != 0 && status != 101) {
 		err = QRT_ECONNREFUSED;
 		snprintf(text, sizeof(text), "the server answered with HTTP status %u", status);
-	} else if (strcmp(text, "Unable to connect") == 0) {
-		err = QRT_ECONNREFUSED;
-	} else if (strncasecmp(text, "closed before", 13) == 0 ||
-		   strcmp(text, "Peer hung up") == 0 || strcmp(text, "read failed") == 0 ||
-		   strstr(text, "SYSCALL")) {
-		err = QRT_ECONNRESET;
+	} else if (err) {
+		snprintf(text, sizeof(text), "%s", qrt_err_text(err));
+	} else {
+		bool closed = strncasecmp(text, "closed before", 13) == 0 ||
+			      strstr(text, "SYSCALL") || strcmp(text, "Peer hung up") == 0 ||
+			      strcmp(text, "read failed") == 0;
+		err = closed ? QRT_ECONNRESET : QRT_EPROTO;
 	}
 	qrt__lws_pump_close(link);
 	qrt__lws_over(link, err, QRT_WS_DROPPED, NULL, text);

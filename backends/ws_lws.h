@@ -71,6 +71,7 @@ struct qrt__lws_link {
 	/* If pumped, or while a server's head is read. */
 	struct qrt__watch watch;
 	bool watched;
+	bool connected; /* the attempt has not failed */
 	bool wanted;	/* messages are */
 	bool writes;	/* we have asked to be told when it is writable */
 	unsigned moved; /* the library may want to write, too: so often it is still asked */

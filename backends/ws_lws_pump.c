@@ -7,6 +7,7 @@
  * nothing to do. So an idle connection wakes nobody, and no clock is needed.
  */
 #include <libwebsockets.h>
+#include <sys/socket.h>
 
 #include "backends/ws_lws.h"
 
@@ -31,11 +32,36 @@ static void serve_what_was_read(struct lws_context *context)
 	}
 }
 
+/*
+ * A connection that was refused is ended here, where its descriptor is still watched: the library
+ * would close it first, and say nothing of the reason.
+ */
+static bool has_failed(struct qrt__lws_link *link)
+{
+	int error = 0;
+	socklen_t n = sizeof(error);
+	if (link->stage != QRT__LWS_OPENING || link->connected ||
+	    getsockopt(link->watch.fd, SOL_SOCKET, SO_ERROR, &error, &n)) {
+		return false;
+	}
+	link->connected = error == 0;
+	if (error) {
+		enum qrt_err err = qrt__err_from_errno(error);
+		qrt__lws_over(link, err, QRT_WS_DROPPED, NULL, qrt_err_text(err));
+		qrt__lws_pump_close(link);
+		qrt__lws_drop(link);
+	}
+	return error != 0;
+}
+
 static void ready(struct qrt__watch *watch, unsigned io)
 {
 	struct qrt__lws_link *link = QRT__CONTAINER(watch, struct qrt__lws_link, watch);
 	struct qrt__lws *all = link->all;
 	struct lws_pollfd pollfd = {.fd = watch->fd, .events = LWS_POLLIN | LWS_POLLOUT};
+	if (has_failed(link)) {
+		return;
+	}
 	if (io & QRT__IO_READ) {
 		pollfd.revents |= LWS_POLLIN;
 		link->moved = link->stage == QRT__LWS_OPENING ? STEPS_OPENING : STEPS;

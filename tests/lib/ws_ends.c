@@ -118,7 +118,11 @@ enum qrt_err until_accepted(struct qrt_cx *cx, struct ends *ends)
 enum qrt_err open_ends(struct qrt_cx *cx, struct ends *ends)
 {
 	EXPECT(!await_one(cx, ends));
-	EXPECT(!dial(cx, ends, "ws", &ends->client));
+	enum qrt_err err = dial(cx, ends, "ws", &ends->client);
+	if (err) {
+		fprintf(stderr, "dial: %s: %s\n", qrt_err_name(err), qrt_detail(cx));
+		return err;
+	}
 	return until_accepted(cx, ends);
 }
 
