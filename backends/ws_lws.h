@@ -53,6 +53,7 @@ struct qrt__lws_link {
 	enum qrt__lws_stage stage;
 	bool connecting;	  /* inside of the call that begins it */
 	struct qrt__timer linger; /* runs while it may take its time to end */
+	struct qrt__timer stop;	  /* to stop reading in the next turn */
 	char subprotocol[QRT_WS_SUBPROTOCOL_MAX + 1];
 
 	/* A client's, until the handshake is over. */
@@ -84,6 +85,7 @@ struct qrt__lws_link {
 /* NULL: no memory. */
 struct qrt__lws_link *qrt__lws_link_new(struct qrt__ws *ws);
 void qrt__lws_link_free(struct qrt__lws_link *link);
+void qrt__lws_stop_timers(struct qrt__lws_link *link);
 /* Tells the shim, unless it has let go. */
 void qrt__lws_over(struct qrt__lws_link *link, enum qrt_err err, unsigned code, const char *reason,
 		   const char *detail);

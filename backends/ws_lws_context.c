@@ -262,7 +262,7 @@ void qrt__lws_close(struct qrt_runtime *rt)
 	QRT__LIST_EACH(node, &all->links) {
 		struct qrt__lws_link *link = QRT__CONTAINER(node, struct qrt__lws_link, node);
 		QRT_ASSERT(!link->ws);
-		qrt__timer_stop(&rt->timers, &link->linger);
+		qrt__lws_stop_timers(link);
 		qrt__lws_pump_close(link);
 	}
 	destroy_context(all);

@@ -24,7 +24,7 @@ void qrt__lws_pump_arm(struct qrt__lws_link *link)
 							   (writes ? QRT__IO_WRITE : 0u));
 }
 
-/* It has read more than it has told of: of TLS a record, or what came with flow off. */
+/* It has read more than it has told of: what came with the answer to a handshake. */
 static void serve_what_was_read(struct lws_context *context)
 {
 	for (int i = 0; i < FORCED_MAX && lws_service_adjust_timeout(context, 1, 0) == 0; i++) {
