@@ -121,7 +121,7 @@ static enum qrt_err serve_one(struct qrt_cx *cx, void *arg)
 	char buf[64];
 	size_t n;
 	enum qrt_err err;
-	CHECK(strncmp(qrt_stream_peer(stream), "lab:", 4) == 0);
+	CHECK(strncmp(qrt_stream_peer(stream), "127.0.0.1:", 10) == 0);
 	while (!(err = qrt_read(cx, stream, buf, sizeof(buf), &n))) {
 		CHECK(n > 0);
 		CHECK(n <= sizeof(buf));
