@@ -1,76 +1,75 @@
 #!/bin/bash
-# Legacy against region, side by side: one process, both components moved between the backends,
-# interleaved pairs. Prints CPU time per request and p95 at a fixed rate, and their ratios.
+# Quotey on legacy against Quotey on region: one process, both components moved between the backends,
+# interleaved pairs. Reads one quote, then creates quotes. Prints CPU time per request in a closed loop,
+# and latencies at fixed rates: 20, 50 and 70 % of what legacy can; and region / legacy, within pairs.
 #
-#	PAIRS=5 SECONDS_EACH=2 RATE=2000 CONNECTIONS=16 tests/bench/http.sh
-set -eu
-quotey=${QUOTEY:-./quotey/quotey}
-load=${top_builddir:-.}/tests/bench/load
-pairs=${PAIRS:-5} seconds=${SECONDS_EACH:-2} rate=${RATE:-2000} connections=${CONNECTIONS:-16}
-work=$(mktemp -d)
-pid=
-trap '[ -z "$pid" ] || kill "$pid"; wait; rm -rf "$work"' EXIT
-field() { sed -n "s/.*\"$1\":\"\{0,1\}\([^,\"}]*\).*/\1/p" | head -1; }
-q() { "$quotey" "$@" --config "$work/quotey.conf"; }
+#	PAIRS=5 SECONDS_EACH=3 CONNECTIONS=32 SHARES="20 50 70" tests/bench/http.sh
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+quotey=${QUOTEY:-./quotey/quotey} build=${top_builddir:-.}/tests/bench
+pairs=${PAIRS:-5} seconds=${SECONDS_EACH:-3} connections=${CONNECTIONS:-32} shares=${SHARES:-20 50 70}
+. "$here/operator.sh"
+. "$here/peers.sh"
+if [ "$built" != "legacy region " ]; then
+	echo "http.sh: this build has one backend only: nothing to compare" >&2
+	exit 0
+fi
 
-cat >"$work/quotey.conf" <<CONF
-[database]
-url = sqlite://$work/quotey.db
-synchronous = normal
-[web]
-port = 0
-[control]
-port = 0
-[security]
-key_file = $work/quotey.key
-[server]
-drain_linger_ms = 50
-[runtime]
-backend = legacy
-CONF
-q seed >/dev/null
-key=$(q apikey create --name bench --scopes quotes:read,quotes:write --rate 1000000 --json | field key)
-mkfifo "$work/ready"
-"$quotey" start --config "$work/quotey.conf" >"$work/ready" 2>"$work/log" &
-pid=$!
-exec 3<"$work/ready"
-read -r ready <&3
-web=$(field web <<<"$ready")
-control=$(field control <<<"$ready")
+start_quotey || exit 1
 echo 'GET /api/v1/quotes/quote-renewal-001' >"$work/read.mix"
 echo 'POST /api/v1/quotes {"account_name":"Acme Corp","currency":"USD","lines":[{"product_id":"prd-team","quantity":200}]}' \
 	>"$work/write.mix"
 
-ticks() { awk '{ print $14 + $15 }' "/proc/$pid/stat"; }
-# run MIX MODE...: one run of the generator; prints "requests cpu_us_per_request p95_ms failed"
+# run MIX MODE...: "us-of-CPU-per-request ok/s p50 p95 p99 failed"
 run() {
-	local mix=$1 before after json requests
+	local mix=$1 before after json
 	shift
-	before=$(ticks)
-	json=$("$load" --url "$web" --mix "$work/$mix.mix" --header "Authorization: Bearer $key" \
+	before=$(cpu_ns "$pid")
+	json=$(on 1 "$build/load" --url "$web" --mix "$work/$mix.mix" --header "Authorization: Bearer $key" \
 		--connections "$connections" --seconds "$seconds" --json "$@")
-	after=$(ticks)
-	requests=$(field requests <<<"$json")
-	echo "$requests $(((after - before) * 1000000 / $(getconf CLK_TCK) / requests)) $(field p95_ms <<<"$json") $(field failed <<<"$json")"
+	after=$(cpu_ns "$pid")
+	awk -v ns=$((after - before)) -v n="$(field requests <<<"$json")" 'BEGIN { printf "%.2f ", ns / 1000 / n }'
+	for f in ok_per_s p50_ms p95_ms p99_ms failed; do field $f <<<"$json"; done | tr '\n' ' '
 }
-median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] " (" v[1] " to " v[NR] ")" }'; }
-
-for mix in read write; do
-	: >"$work/$mix"
-	for _ in $(seq "$pairs"); do
+# pairs MIX FILE MODE...: lines "BACKEND PAIR FIGURES"
+pairs() {
+	local mix=$1 file=$2 pair backend
+	shift 2
+	for pair in $(seq "$pairs"); do
 		for backend in legacy region; do
-			q runtime set "db=$backend" --control "$control" >/dev/null
-			q runtime set "server=$backend" --control "$control" >/dev/null
-			echo "$backend $(run $mix --closed) $(run $mix --rate "$rate")" >>"$work/$mix"
+			place $backend
+			echo "$backend $pair $(run "$mix" "$@")" >>"$file"
 		done
 	done
-	echo "$mix: $pairs interleaved pairs of $seconds s, $connections connections; p95 at $rate requests/s"
+}
+# show FILE "NAME COLUMN DIGITS"...
+show() {
+	local file=$1 backend figure name column digits
+	shift
 	for backend in legacy region; do
-		echo "  $backend  CPU us/request $(awk -v b=$backend '$1 == b { print $3 }' "$work/$mix" | median)" \
-			" p95 ms $(awk -v b=$backend '$1 == b { print $8 }' "$work/$mix" | median)" \
-			" failed $(awk -v b=$backend '$1 == b { f += $5 + $9 } END { print f }' "$work/$mix")"
+		printf '  %-7s' $backend
+		for figure in "$@"; do
+			read -r name column digits <<<"$figure"
+			printf ' %s %-30s' "$name" "$(of $backend "$column" "$file" | median "$digits")"
+		done
+		echo " failed $(of $backend 6 "$file" | awk '{ s += $1 } END { print s + 0 }')"
 	done
-	awk '{ cpu[NR] = $3; p95[NR] = $8 } NR % 2 == 0 { print cpu[NR] / cpu[NR - 1], p95[NR] / p95[NR - 1] }' \
-		"$work/$mix" >"$work/ratio"
-	echo "  region / legacy  CPU $(cut -d' ' -f1 "$work/ratio" | median)  p95 $(cut -d' ' -f2 "$work/ratio" | median)"
+}
+
+echo "Quotey, legacy and region, $pairs interleaved pairs of $seconds s, $connections connections; median (least to most)"
+for mix in read write; do
+	pairs $mix "$work/$mix.closed" --closed
+	echo
+	echo "$mix, closed loop"
+	show "$work/$mix.closed" "CPU-us/request 1 1" "requests/s 2 0"
+	echo "  region / legacy  CPU $(ratio region legacy 1 "$work/$mix.closed" | median)"
+	capacity=$(of legacy 2 "$work/$mix.closed" | median 0)
+	for share in $shares; do
+		rate=$((${capacity%% *} * share / 100))
+		pairs $mix "$work/$mix.$share" --rate "$rate"
+		echo "$mix, $rate requests/s ($share % of what legacy can)"
+		show "$work/$mix.$share" "p50-ms 3 3" "p95-ms 4 3" "p99-ms 5 3"
+		echo "  region / legacy  p95 $(ratio region legacy 4 "$work/$mix.$share" | median)"
+	done
 done
+stop_quotey

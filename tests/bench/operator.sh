@@ -24,7 +24,7 @@ start_quotey() {
 		drain_linger_ms = 50
 		[runtime]
 		backend = ${built%% *}
-		$1
+		${1:-}
 	CONF
 	rm -rf "$work"/quotey.db* "$work/ready"
 	q seed >/dev/null || return
@@ -52,12 +52,6 @@ stop_quotey() {
 }
 # live: how many of each kind of thing lives, as /metrics tells, per runtime
 live() { curl -s "$control/metrics" | grep -E '^quotey_(regions|tasks|streams|jobs|duties)_live' | sort; }
-# median [DIGITS] < NUMBERS: "median (least to most)"
-median() {
-	sort -g | awk -v digits="${1:-2}" '{ v[NR] = $1 } END { if (NR) printf "%.*f (%.*f to %.*f)\n",
-		digits, v[int((NR + 1) / 2)], digits, v[1], digits, v[NR] }'
-}
-
 # The backends of this build that can serve.
 promises=$("$quotey" runtime promises)
 built=$(grep -oE '\<(legacy|region)\>' <<<"${promises%%$'\n'*}" | sort -u | tr '\n' ' ')

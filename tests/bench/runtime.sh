@@ -13,30 +13,18 @@ here=$(cd "$(dirname "$0")" && pwd)
 build=${top_builddir:-.}/tests/bench
 runtime=$build/bench_runtime
 pairs=${PAIRS:-5} scale=${SCALE:-1} instructions=${INSTRUCTIONS:-yes}
-crates=${CRATES:-/usr/share/cargo/registry}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-skip() { echo "runtime.sh: no $1: $2" >&2; }
+. "$here/peers.sh"
 
-# Peers are built where the build is, never in the source tree.
 build_libuv() {
 	peer_libuv=$build/peers/libuv
 	[ -x "$peer_libuv" ] || { skip libuv "$peer_libuv was not built (no libuv here)"; peer_libuv=; }
 }
 build_tokio() {
-	local at=$build/peers/tokio-build
-	peer_tokio=
-	command -v cargo >/dev/null || { skip tokio "cargo is not installed"; return; }
-	compgen -G "$crates/tokio-1.*" >/dev/null || { skip tokio "no tokio in $crates (librust-tokio-dev)"; return; }
-	mkdir -p "$at" && cp -rp "$here/peers/tokio/." "$at" && chmod -R u+w "$at"
-	if (cd "$at" && CARGO_HOME=$PWD/home cargo build --offline --release --quiet \
-		--config 'source.crates-io.replace-with="packaged"' \
-		--config "source.packaged.directory=\"$crates\"") >"$work/cargo" 2>&1; then
-		peer_tokio=$at/target/release/tokio-peer
-	else
-		skip tokio "$(grep -m1 error "$work/cargo")"
-	fi
+	cargo_peer tokio tokio tokio-peer tokio libc
+	peer_tokio=$built_peer
 }
 build_go() {
 	local at=$build/peers/go-build
