@@ -4,7 +4,6 @@
 #include "tests/lib/test.h"
 
 #include <dirent.h>
-#include <semaphore.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,8 +81,7 @@ static void the_log_is_folded_in_between_jobs(void **state)
 
 struct snapshot {
 	struct qrt_db *db;
-	atomic_bool inside;
-	sem_t go;
+	atomic_bool inside, go;
 };
 
 static enum qrt_err hold_snapshot(struct qrt_db_conn *conn, void *arg)
@@ -125,7 +123,7 @@ static enum qrt_err pinned(struct qrt_cx *cx, void *arg)
 	}
 	err = err ? err : settle(cx, snapshot.db);
 	struct qrt_db_stats stats = stats_of(snapshot.db);
-	sem_post(&snapshot.go);
+	atomic_store(&snapshot.go, true);
 	EXPECT(qrt_region_close(cx, &region, err) == QRT_OK);
 	EXPECT(stats.log_pages > 400);
 	EXPECT(stats.checkpoints >= 2);
@@ -320,8 +318,7 @@ static void one_in_memory_can_be_kept(void **state)
 	db_on_each_backend(memory_copy, NULL);
 }
 
-static atomic_bool copying;
-static sem_t may_copy;
+static atomic_bool copying, may_copy;
 
 static enum qrt_err step_slowly(void *copy, unsigned pages, unsigned *ret_left)
 {
@@ -351,7 +348,7 @@ static enum qrt_err begin_copy(struct qrt_cx *cx, struct backup *backup, struct 
 	bad = qrt__db_sqlite;
 	bad.copy_step = step_slowly;
 	atomic_store(&copying, false);
-	sem_init(&may_copy, 0, 0);
+	atomic_store(&may_copy, false);
 	for (unsigned i = 0; i < backup->db->n_readers; i++) {
 		backup->db->readers[i].engine = &bad;
 	}
@@ -379,7 +376,7 @@ static enum qrt_err meanwhile(struct qrt_cx *cx, void *arg)
 	if (*cancel) {
 		qrt_region_cancel(region, QRT_CANCEL_USER, "test");
 	}
-	sem_post(&may_copy);
+	atomic_store(&may_copy, true);
 	EXPECT(qrt_region_close(cx, &region, QRT_OK) == QRT_OK);
 	EXPECT(backup.err == (*cancel ? QRT_ECANCELED : QRT_OK));
 	EXPECT(files_like("held.copy") == !*cancel);

@@ -51,7 +51,7 @@ static void begin(struct fixture *fix, const char *method, const char *path)
 {
 	qrt__http_arena_reset(&fix->arena);
 	qrt__http_request_init(&fix->req, &fix->arena);
-	qrt__http_response_init(&fix->resp, &fix->arena);
+	qrt__http_response_init(&fix->resp, &fix->arena, &fix->req);
 	fix->req.method = method;
 	fix->req.path = path;
 }
