@@ -14,8 +14,10 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include "backends/posix_unix.h"
 #include "shim/src/internal.h"
 
 enum { BACKLOG = 511 };
@@ -24,6 +26,7 @@ union address {
 	struct sockaddr any;
 	struct sockaddr_in v4;
 	struct sockaddr_in6 v6;
+	struct sockaddr_un local;
 };
 
 static bool parse_address(const char *text, uint16_t port, union address *ret, socklen_t *ret_len)
@@ -50,6 +53,8 @@ static void print_address(const union address *address, char *ret_text)
 	if (address->any.sa_family == AF_INET) {
 		inet_ntop(AF_INET, &address->v4.sin_addr, ip, sizeof(ip));
 		snprintf(ret_text, 64, "%s:%u", ip, ntohs(address->v4.sin_port));
+	} else if (address->any.sa_family == AF_UNIX) {
+		snprintf(ret_text, 64, "unix:"); /* who connects has no name */
 	} else if (address->any.sa_family == AF_INET6) {
 		inet_ntop(AF_INET6, &address->v6.sin6_addr, ip, sizeof(ip));
 		snprintf(ret_text, 64, "[%s]:%u", ip, ntohs(address->v6.sin6_port));
@@ -67,6 +72,12 @@ static enum qrt_err listen_at(struct qrt_runtime *rt, const char *text, uint16_t
 	(void)rt;
 	union address address;
 	socklen_t len;
+	if (qrt__is_unix(text)) {
+		struct qrt__unix_name name;
+		enum qrt_err err = qrt__unix_name_parse(text, &name, ret_detail);
+		*ret_port = 0;
+		return err ? err : qrt__unix_listen(&name, ret_fd, ret_detail);
+	}
 	if (!parse_address(text, port, &address, &len)) {
 		snprintf(ret_detail, QRT__DETAIL_MAX, "not a numeric address");
 		return QRT_EINVAL;
@@ -103,6 +114,7 @@ static enum qrt_err dup_fd(struct qrt_runtime *rt, int fd, int *ret_fd)
 static void close_fd(struct qrt_runtime *rt, int fd)
 {
 	(void)rt;
+	qrt__unix_closing(fd);
 	close(fd);
 }
 
@@ -118,6 +130,12 @@ static enum qrt_err connect_to(struct qrt_runtime *rt, const char *text, uint16_
 	(void)rt;
 	union address address;
 	socklen_t len;
+	if (qrt__is_unix(text)) {
+		struct qrt__unix_name name;
+		char unused[QRT_DETAIL];
+		enum qrt_err err = qrt__unix_name_parse(text, &name, unused);
+		return err ? err : qrt__unix_connect(&name, ret_fd);
+	}
 	if (!parse_address(text, port, &address, &len)) {
 		return QRT_EINVAL;
 	}
@@ -252,6 +270,7 @@ static void close_socket(struct qrt__socket *socket)
 {
 	struct posix_socket *self = socket->net;
 	socket->rt->driver->watch_close(&self->watch);
+	qrt__unix_closing(socket->fd);
 	close(socket->fd);
 	free(self);
 }

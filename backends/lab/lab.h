@@ -36,6 +36,7 @@
 #include "backends/backend.h"
 #include "backends/lab/random.h"
 #include "shim/src/internal.h"
+#include "shim/src/unix_name.h"
 
 /* 2026-01-01T00:00:00Z, where the wall clock of every lab stands at first. */
 #define QRT__LAB_EPOCH_MS INT64_C(1767225600000)
@@ -346,13 +347,19 @@ struct qrt__lab_end {
 
 enum qrt__lab_conn_state { QRT__LAB_CONNECTING, QRT__LAB_CONNECTED, QRT__LAB_FAILED };
 
+/* Where a listener is: a port, or the name of a Unix socket. */
+struct qrt__lab_place {
+	uint16_t port;
+	struct qrt__unix_name name;
+};
+
 struct qrt__lab_conn {
 	struct qrt_lab *lab;
 	uint64_t number;
 	enum qrt__lab_conn_state state;
-	enum qrt_err err; /* why it failed */
-	bool vanished;	  /* nothing arrives any more, in either direction */
-	uint16_t port;	  /* where it goes */
+	enum qrt_err err;	     /* why it failed */
+	bool vanished;		     /* nothing arrives any more, in either direction */
+	struct qrt__lab_place place; /* where it goes */
 	unsigned attempts;
 	struct qrt__timer decide;   /* while connecting */
 	struct qrt__list in_queue;  /* connected and not yet accepted */

@@ -23,7 +23,7 @@ enum {
 struct listener {
 	struct qrt__lab_file file;
 	struct qrt__list in_lab;
-	uint16_t port;
+	struct qrt__lab_place place;
 	struct qrt__list queue;
 	size_t queued;
 };
@@ -68,11 +68,12 @@ static const struct qrt__lab_file_kind listener_kind = {
     .last_close = listener_last_close,
 };
 
-static struct listener *find_listener(const struct qrt_lab *lab, uint16_t port)
+static struct listener *find_listener(const struct qrt_lab *lab, const struct qrt__lab_place *place)
 {
 	QRT__LIST_EACH(node, &lab->listeners) {
 		struct listener *listener = QRT__CONTAINER(node, struct listener, in_lab);
-		if (listener->port == port) {
+		if (listener->place.port == place->port &&
+		    qrt__unix_name_same(&listener->place.name, &place->name)) {
 			return listener;
 		}
 	}
@@ -85,25 +86,44 @@ static uint16_t free_port(struct qrt_lab *lab)
 	for (int i = PORT_FIRST; i <= PORT_LAST; i++) {
 		uint16_t port = lab->next_port < PORT_FIRST ? PORT_FIRST : lab->next_port;
 		lab->next_port = (uint16_t)(port + 1); /* beyond the last: 0, so the first again */
-		if (!find_listener(lab, port)) {
+		const struct qrt__lab_place place = {.port = port};
+		if (!find_listener(lab, &place)) {
 			return port;
 		}
 	}
 	return 0;
 }
 
-static enum qrt_err listen_at(struct qrt_runtime *rt, const char *address, uint16_t port,
-			      int *ret_fd, uint16_t *ret_port, char *ret_detail)
+/* Where an address and a port are: a Unix socket's name is a place of its own. */
+static enum qrt_err parse_place(const char *address, uint16_t port,
+				struct qrt__lab_place *ret_place, char *ret_detail)
 {
-	struct qrt_lab *lab = qrt__lab_of(rt);
+	*ret_place = (struct qrt__lab_place){0};
+	if (qrt__is_unix(address)) {
+		return qrt__unix_name_parse(address, &ret_place->name, ret_detail);
+	}
 	if (!qrt__is_address(address)) {
 		snprintf(ret_detail, QRT__DETAIL_MAX, "not a numeric address");
 		return QRT_EINVAL;
 	}
-	if (port == 0) {
-		port = free_port(lab);
+	ret_place->port = port;
+	return QRT_OK;
+}
+
+static enum qrt_err listen_at(struct qrt_runtime *rt, const char *address, uint16_t port,
+			      int *ret_fd, uint16_t *ret_port, char *ret_detail)
+{
+	struct qrt_lab *lab = qrt__lab_of(rt);
+	struct qrt__lab_place place;
+	enum qrt_err err = parse_place(address, port, &place, ret_detail);
+	if (err) {
+		return err;
 	}
-	if (port == 0 || find_listener(lab, port)) {
+	bool named = place.name.n > 0;
+	if (!named && port == 0) {
+		place.port = free_port(lab);
+	}
+	if ((!named && place.port == 0) || find_listener(lab, &place)) {
 		snprintf(ret_detail, QRT__DETAIL_MAX, "Address already in use");
 		return QRT_EADDRINUSE;
 	}
@@ -113,14 +133,14 @@ static enum qrt_err listen_at(struct qrt_runtime *rt, const char *address, uint1
 	}
 	qrt__lab_file_init(&listener->file, lab, &listener_kind);
 	qrt__list_init(&listener->queue);
-	listener->port = port;
-	enum qrt_err err = qrt__lab_fd_open(&listener->file, ret_fd);
+	listener->place = place;
+	err = qrt__lab_fd_open(&listener->file, ret_fd);
 	if (err) {
 		free(listener);
 		return err;
 	}
 	qrt__list_append(&lab->listeners, &listener->in_lab);
-	*ret_port = port;
+	*ret_port = place.port;
 	return QRT_OK;
 }
 
@@ -150,17 +170,30 @@ static enum qrt_err accept_one(struct qrt__socket *socket, int *ret_fd, char *re
 
 /* --- connections --------------------------------------------------------------------------- */
 
+/* As the system has it: a path that nobody serves is gone, and a full queue is said at once. */
+static enum qrt_err refusal(const struct qrt__lab_conn *conn, const struct listener *listener)
+{
+	if (conn->place.name.n > 0 && listener && listener->queued == ACCEPT_QUEUE) {
+		return QRT_EBUSY;
+	}
+	bool path = conn->place.name.n > 0 && !conn->place.name.abstract;
+	return path && !listener ? QRT_ENOENT : QRT_ECONNREFUSED;
+}
+
 static void decide(struct qrt__timer *timer)
 {
 	struct qrt__lab_conn *conn = QRT__CONTAINER(timer, struct qrt__lab_conn, decide);
 	struct qrt_lab *lab = conn->lab;
-	struct listener *listener = find_listener(lab, conn->port);
-	bool no_answer = lab->faults.partition || (listener && listener->queued == ACCEPT_QUEUE);
+	struct listener *listener = find_listener(lab, &conn->place);
+	bool named = conn->place.name.n > 0;
+	bool full = listener && listener->queued == ACCEPT_QUEUE;
+	bool no_answer = lab->faults.partition || (full && !named);
 	if (no_answer && conn->attempts < ATTEMPTS) {
 		qrt__timer_start(&lab->events, timer, lab->now_ns + (QRT_SEC << conn->attempts++));
 		return;
 	}
-	bool refused = !listener || qrt__fault(lab, lab->faults.refuse) || qrt__io_point(lab);
+	bool refused =
+	    !listener || full || qrt__fault(lab, lab->faults.refuse) || qrt__io_point(lab);
 	if (!no_answer && !refused) {
 		qrt__lab_conn_established(conn);
 		qrt__list_append(&listener->queue, &conn->in_queue);
@@ -168,7 +201,7 @@ static void decide(struct qrt__timer *timer)
 		qrt__lab_touch(&listener->file);
 	} else {
 		conn->state = QRT__LAB_FAILED;
-		conn->err = no_answer ? QRT_ETIMEDOUT : QRT_ECONNREFUSED;
+		conn->err = no_answer ? QRT_ETIMEDOUT : refusal(conn, listener);
 	}
 	qrt__lab_touch(&conn->end[0].file);
 }
@@ -177,19 +210,22 @@ static enum qrt_err connect_to(struct qrt_runtime *rt, const char *address, uint
 			       int *ret_fd)
 {
 	struct qrt_lab *lab = qrt__lab_of(rt);
-	if (!qrt__is_address(address)) {
-		return QRT_EINVAL;
+	struct qrt__lab_place place;
+	char unused[QRT__DETAIL_MAX];
+	enum qrt_err err = parse_place(address, port, &place, unused);
+	if (err) {
+		return err;
 	}
 	struct qrt__lab_conn *conn = qrt__lab_conn_new(lab, decide);
 	if (!conn) {
 		return QRT_ENOMEM;
 	}
-	enum qrt_err err = qrt__lab_fd_open(&conn->end[0].file, ret_fd);
+	err = qrt__lab_fd_open(&conn->end[0].file, ret_fd);
 	if (err) {
 		qrt__lab_end_close(&conn->end[0], false);
 		return err;
 	}
-	conn->port = port;
+	conn->place = place;
 	qrt__timer_start(&lab->events, &conn->decide, lab->now_ns + qrt__lab_latency(lab));
 	return QRT_EAGAIN;
 }

@@ -10,8 +10,9 @@
 #include <string.h>
 
 #include "shim/src/layer.h"
+#include "shim/src/unix_name.h"
 
-enum { PEER_MAX = 64, SLICES_MAX = 8 };
+enum { PEER_MAX = 128, SLICES_MAX = 8 };
 
 /* A listener is a socket and nothing more. */
 struct stream {
@@ -256,17 +257,36 @@ static enum qrt_err enter_stream(struct qrt_cx *cx, const struct qrt_stream *han
 
 /* --- descriptors --------------------------------------------------------------------------- */
 
+/*
+ * Where an address and a port are, as text. Of a Unix socket's name the driver need not say what
+ * is wrong with it. Errors: EINVAL.
+ */
+static enum qrt_err place_of(struct qrt_cx *cx, const char *address, uint16_t port,
+			     char ret_text[PEER_MAX])
+{
+	char detail[QRT__DETAIL_MAX];
+	struct qrt__unix_name name;
+	if (!qrt__is_unix(address)) {
+		snprintf(ret_text, PEER_MAX, "%s:%u", address, port);
+		return QRT_OK;
+	}
+	enum qrt_err err = qrt__unix_name_parse(address, &name, detail);
+	snprintf(ret_text, PEER_MAX, "%s", address);
+	return err ? qrt_fail(cx, err, "%s: %s", ret_text, detail) : QRT_OK;
+}
+
 enum qrt_err qrt_socket_listen(struct qrt_cx *cx, const char *address, uint16_t port, int *ret_fd,
 			       uint16_t *ret_port)
 {
 	struct qrt_runtime *rt = cx->task->rt;
-	char detail[QRT__DETAIL_MAX] = "";
+	char detail[QRT__DETAIL_MAX] = "", place[PEER_MAX];
 	enum qrt_err err = qrt_cx_require(cx, QRT_CAP_NET);
+	err = err ? err : place_of(cx, address, port, place);
 	if (err) {
 		return err;
 	}
 	err = net_of(rt)->listen(rt, address, port, ret_fd, ret_port, detail);
-	return err ? qrt_fail(cx, err, "listen on %s:%u: %s", address, port, detail) : QRT_OK;
+	return err ? qrt_fail(cx, err, "listen on %s: %s", place, detail) : QRT_OK;
 }
 
 enum qrt_err qrt_socket_dup(struct qrt_cx *cx, int fd, int *ret_fd)
@@ -412,6 +432,8 @@ enum qrt_err qrt_connect_at(struct qrt_cx *cx, const char *address, uint16_t por
 {
 	struct qrt_runtime *rt = cx->task->rt;
 	enum qrt_err err = qrt_cx_require(cx, QRT_CAP_NET);
+	char peer[PEER_MAX];
+	err = err ? err : place_of(cx, address, port, peer);
 	if (!err) {
 		err = qrt__suspending(cx);
 	}
@@ -421,11 +443,8 @@ enum qrt_err qrt_connect_at(struct qrt_cx *cx, const char *address, uint16_t por
 	int fd;
 	enum qrt_err begun = net_of(rt)->connect(rt, address, port, &fd);
 	if (begun && begun != QRT_EAGAIN) {
-		return qrt_fail(cx, begun, "connect to %s:%u: %s", address, port,
-				qrt_err_text(begun));
+		return qrt_fail(cx, begun, "connect to %s: %s", peer, qrt_err_text(begun));
 	}
-	char peer[PEER_MAX];
-	snprintf(peer, sizeof(peer), "%s:%u", address, port);
 	struct stream *stream;
 	err = adopt_stream(cx, fd, peer, site, &stream);
 	if (err) {

@@ -29,9 +29,13 @@ struct qrt_slice {
 };
 
 /*
- * Opens a listening socket on a numeric IPv4 or IPv6 address; port 0 picks one. Does
- * not suspend. The fd belongs to the caller until a listener adopts it.
- * Errors: EADDRINUSE, EACCES, EINVAL (no numeric address), EMFILE.
+ * Opens a listening socket on a numeric IPv4 or IPv6 address; port 0 picks one. Or on a Unix
+ * socket: "unix:/path", or "unix:@name" without a file; the port is ignored, and comes out as 0.
+ * Its file is made here, with the mode that the umask leaves, and removed when @ret_fd, or the
+ * listener that adopts it, is closed; not with a duplicate. A file that is there already is left
+ * alone: EADDRINUSE, also when nobody serves it any more. Does not suspend. The fd belongs to the
+ * caller until a listener adopts it. Errors: EADDRINUSE, EACCES, EINVAL (no numeric address; no
+ * name, one of more than 107 bytes), ENOENT (no such folder), EMFILE, ENOMEM.
  */
 QRT_API enum qrt_err qrt_socket_listen(struct qrt_cx *cx, const char *address, uint16_t port,
 				       int *ret_fd, uint16_t *ret_port) QRT_MUST_USE;
@@ -70,8 +74,10 @@ QRT_API enum qrt_err qrt_stream_adopt_at(struct qrt_cx *cx, int fd, const char *
 QRT_API enum qrt_err qrt_stream_give(struct qrt_cx *cx, struct qrt_stream *stream,
 				     struct qrt_region *to) QRT_MUST_USE;
 /*
- * Connects to a numeric address; the stream is a duty of cx's region, and the caller's. Suspends.
- * Errors: ECONNREFUSED, ECONNRESET, EINVAL (no numeric address), EMFILE, ENOMEM, ELIMIT, EIO.
+ * Connects to a numeric address, or to a Unix socket as above; the stream is a duty of cx's region,
+ * and the caller's. Suspends. Errors: ECONNREFUSED, ECONNRESET, EINVAL (no such address), EMFILE,
+ * ENOMEM, ELIMIT, EIO; of Unix sockets also ENOENT (no such file), EACCES, EBUSY (its queue is
+ * full: try later).
  */
 #define qrt_connect(cx, address, port, ret_stream)                                                 \
 	qrt_connect_at((cx), (address), (port), QRT_SITE, (ret_stream))
@@ -102,7 +108,10 @@ QRT_API enum qrt_err qrt_stream_shutdown(struct qrt_cx *cx, struct qrt_stream *s
  * suspend.
  */
 QRT_API void qrt_stream_close(struct qrt_cx *cx, struct qrt_stream **stream);
-/* The peer as "127.0.0.1:4711"; "" when unknown or stale. Valid as long as the stream. */
+/*
+ * The peer as "127.0.0.1:4711"; "unix:/path" when we have connected to that, "unix:" when it has
+ * to us; "" when unknown or stale. Valid as long as the stream.
+ */
 QRT_API const char *qrt_stream_peer(const struct qrt_stream *stream);
 
 #ifdef __cplusplus
