@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,6 +48,7 @@
 
 struct ev_server {
 	struct qrt_http_server base;
+	struct ev_server *next; /* under servers_lock */
 	struct event_base *events;
 	struct evhttp *http;
 	struct evconnlistener *listener;
@@ -87,6 +89,7 @@ struct ev_conn {
 	struct evhttp_connection *evcon;
 	struct event *timer;   /* of the phase; attaches in CONN_NEW */
 	struct event *dropper; /* reads in CONN_LINGERS, else NULL */
+	struct event *hangup;  /* evhttp does not read in CONN_BUSY; NULL in CONN_NEW */
 	struct qrt__http_parser *guard;
 	struct qrt__http_exchange coming; /* for its plan, while the guard reads the request */
 	struct exchange *exchange;	  /* while its task runs */
@@ -110,6 +113,48 @@ struct exchange {
 	bool done;		   /* the handler has returned */
 	struct qrt__event drained; /* what a stream has written is with the system, or never will */
 };
+
+/*
+ * Of all threads. A listener's error tells its argument, which evhttp has taken for itself: this is
+ * how its server is found.
+ */
+static pthread_mutex_t servers_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct ev_server *servers;
+
+static void servers_add(struct ev_server *server)
+{
+	pthread_mutex_lock(&servers_lock);
+	server->next = servers;
+	servers = server;
+	pthread_mutex_unlock(&servers_lock);
+}
+
+static void servers_remove(struct ev_server *server)
+{
+	struct ev_server **at = &servers;
+
+	pthread_mutex_lock(&servers_lock);
+	while (*at && *at != server) {
+		at = &(*at)->next;
+	}
+	if (*at) {
+		*at = server->next;
+	}
+	pthread_mutex_unlock(&servers_lock);
+}
+
+static struct ev_server *servers_find(const struct evconnlistener *listener)
+{
+	struct ev_server *server;
+
+	pthread_mutex_lock(&servers_lock);
+	server = servers;
+	while (server && server->listener != listener) {
+		server = server->next;
+	}
+	pthread_mutex_unlock(&servers_lock);
+	return server;
+}
 
 static struct ev_server *own(struct qrt_http_server *base)
 {
@@ -269,6 +314,9 @@ static void conn_free(struct ev_conn *conn)
 	if (conn->dropper) {
 		event_free(conn->dropper);
 	}
+	if (conn->hangup) {
+		event_free(conn->hangup);
+	}
 	qrt__list_remove(&conn->in_server);
 	qrt__http_parser_destroy(&conn->guard);
 	evbuffer_remove_cb(bufferevent_get_input(conn->bev), on_input, conn);
@@ -413,6 +461,28 @@ static void answer_overdue(struct ev_conn *conn)
 	answer_and_end(conn, 503, "the request took too long");
 }
 
+/* The peer has ended its side. Where bytes are read, their end tells the same. */
+static void on_hangup(evutil_socket_t fd, short what, void *arg)
+{
+	struct ev_conn *conn = arg;
+
+	(void)fd;
+	(void)what;
+	if (conn->phase == CONN_BUSY) {
+		if (conn->exchange) {
+			qrt__http_exchange_peer_gone(&conn->exchange->x);
+		}
+		conn_kill(conn);
+	}
+}
+
+static bool hangup_watch(struct ev_conn *conn)
+{
+	conn->hangup =
+	    event_new(conn->server->events, conn->fd, EV_CLOSED | EV_PERSIST, on_hangup, conn);
+	return conn->hangup && event_add(conn->hangup, NULL) == 0;
+}
+
 static bool fd_table_reserve(struct ev_server *server, int fd)
 {
 	size_t n = server->n_by_fd > 0 ? server->n_by_fd : 64;
@@ -457,7 +527,7 @@ static void attach(struct ev_conn *conn)
 	conn->fd = bufferevent_getfd(conn->bev);
 	QRT__COUNT(counters->connections, 1);
 	QRT__COUNT(counters->refused, conn->refused);
-	if (!fd_table_reserve(server, conn->fd) ||
+	if (!fd_table_reserve(server, conn->fd) || !hangup_watch(conn) ||
 	    (conn->refused && server->refused >= REFUSED_MAX)) {
 		conn->fd = -1;
 		conn_kill(conn);
@@ -1015,8 +1085,10 @@ static void on_request(struct evhttp_request *ev, void *arg)
 
 static void on_accept_error(struct evconnlistener *listener, void *arg)
 {
-	struct ev_server *server = arg;
+	struct ev_server *server = servers_find(listener);
 
+	(void)arg;
+	QRT_ASSERT(server);
 	/* No descriptors or no memory: others must end first. */
 	QRT__COUNT(server->base.counters.accept_pauses, 1);
 	evconnlistener_disable(listener);
@@ -1040,6 +1112,7 @@ static void teardown(void *arg)
 {
 	struct ev_server *server = arg;
 
+	servers_remove(server);
 	/* Also closes the listener and every connection, which calls on_close. */
 	if (server->http) {
 		evhttp_free(server->http);
@@ -1125,6 +1198,7 @@ static bool http_make(struct ev_server *server, int fd)
 	server->listener = evhttp_bound_socket_get_listener(bound);
 	evconnlistener_disable(server->listener);
 	evconnlistener_set_error_cb(server->listener, on_accept_error);
+	servers_add(server);
 	return true;
 }
 
