@@ -89,7 +89,6 @@ struct ev_conn {
 	struct evhttp_connection *evcon;
 	struct event *timer;   /* of the phase; attaches in CONN_NEW */
 	struct event *dropper; /* reads in CONN_LINGERS, else NULL */
-	struct event *hangup;  /* evhttp does not read in CONN_BUSY; NULL in CONN_NEW */
 	struct qrt__http_parser *guard;
 	struct qrt__http_exchange coming; /* for its plan, while the guard reads the request */
 	struct exchange *exchange;	  /* while its task runs */
@@ -314,9 +313,6 @@ static void conn_free(struct ev_conn *conn)
 	if (conn->dropper) {
 		event_free(conn->dropper);
 	}
-	if (conn->hangup) {
-		event_free(conn->hangup);
-	}
 	qrt__list_remove(&conn->in_server);
 	qrt__http_parser_destroy(&conn->guard);
 	evbuffer_remove_cb(bufferevent_get_input(conn->bev), on_input, conn);
@@ -461,28 +457,6 @@ static void answer_overdue(struct ev_conn *conn)
 	answer_and_end(conn, 503, "the request took too long");
 }
 
-/* The peer has ended its side. Where bytes are read, their end tells the same. */
-static void on_hangup(evutil_socket_t fd, short what, void *arg)
-{
-	struct ev_conn *conn = arg;
-
-	(void)fd;
-	(void)what;
-	if (conn->phase == CONN_BUSY) {
-		if (conn->exchange) {
-			qrt__http_exchange_peer_gone(&conn->exchange->x);
-		}
-		conn_kill(conn);
-	}
-}
-
-static bool hangup_watch(struct ev_conn *conn)
-{
-	conn->hangup =
-	    event_new(conn->server->events, conn->fd, EV_CLOSED | EV_PERSIST, on_hangup, conn);
-	return conn->hangup && event_add(conn->hangup, NULL) == 0;
-}
-
 static bool fd_table_reserve(struct ev_server *server, int fd)
 {
 	size_t n = server->n_by_fd > 0 ? server->n_by_fd : 64;
@@ -527,7 +501,7 @@ static void attach(struct ev_conn *conn)
 	conn->fd = bufferevent_getfd(conn->bev);
 	QRT__COUNT(counters->connections, 1);
 	QRT__COUNT(counters->refused, conn->refused);
-	if (!fd_table_reserve(server, conn->fd) || !hangup_watch(conn) ||
+	if (!fd_table_reserve(server, conn->fd) ||
 	    (conn->refused && server->refused >= REFUSED_MAX)) {
 		conn->fd = -1;
 		conn_kill(conn);
@@ -1069,7 +1043,12 @@ static void on_request(struct evhttp_request *ev, void *arg)
 	conn->exchange = x;
 	conn->requests++;
 	phase_enter(conn, CONN_BUSY);
-	bufferevent_setwatermark(conn->bev, EV_READ, 0, AHEAD_MAX);
+	/*
+	 * evhttp has stopped reading: it would not hear of the peer's end. So we go on, up to a
+	 * limit, but evhttp must not be told of bytes now.
+	 */
+	bufferevent_setwatermark(conn->bev, EV_READ, EV_SSIZE_MAX, AHEAD_MAX);
+	bufferevent_enable(conn->bev, EV_READ);
 	qrt__http_arena_init(&x->arena);
 	qrt__http_request_init(&x->req, &x->arena);
 	qrt__http_response_init(&x->resp, &x->arena, &x->req);
@@ -1222,10 +1201,16 @@ static enum qrt_err ev_open(struct qrt_cx *cx, struct qrt_region *home, int fd,
 			    const struct qrt_http_server_options *opts,
 			    struct qrt_http_server **ret_server)
 {
-	struct ev_server *server = calloc(1, sizeof(*server));
-	struct opening opening = {.server = server, .fd = fd};
+	struct ev_server *server = NULL;
+	struct opening opening = {.fd = fd};
 	enum qrt_err err;
 
+	if (opts->tls) {
+		/* evhttp reads sockets only. */
+		return qrt__http_own.open(cx, home, fd, opts, ret_server);
+	}
+	server = calloc(1, sizeof(*server));
+	opening.server = server;
 	if (!server) {
 		qrt_socket_close(cx, fd);
 		return QRT_ENOMEM;

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -16,6 +17,8 @@
 #include "backends/process_impl.h"
 #include "backends/ws_lws.h"
 #include "shim/src/internal.h"
+
+#define HANGUP_LOOK_NS (20 * QRT_MS)
 
 struct ev_state {
 	struct event_base *base;
@@ -169,9 +172,32 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	struct qrt__watch *watch = arg;
-	watch->ready(watch, (what & EV_READ ? QRT__IO_READ : 0u) |
-				(what & EV_WRITE ? QRT__IO_WRITE : 0u) |
-				(what & EV_CLOSED ? QRT__IO_HANGUP : 0u));
+	watch->ready(watch,
+		     (what & EV_READ ? QRT__IO_READ : 0u) | (what & EV_WRITE ? QRT__IO_WRITE : 0u));
+}
+
+static void hangup_look_in(struct event *event, int64_t ns)
+{
+	const struct timeval tv = {.tv_usec = ns / 1000};
+	QRT_IGNORE(evtimer_add(event, &tv), "without memory for it the next write will tell");
+}
+
+/*
+ * What is readable and not read cannot be watched: bytes would be told again and again, and
+ * libevent tells of a reset to who reads or writes only. So it is looked at now and then.
+ */
+static void on_hangup(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	struct qrt__watch *watch = arg;
+	const struct ev_watch *self = watch->impl;
+	struct pollfd look = {.fd = watch->fd, .events = POLLRDHUP};
+	if (poll(&look, 1, 0) == 1) {
+		watch->ready(watch, QRT__IO_HANGUP);
+	} else {
+		hangup_look_in(self->hangup, HANGUP_LOOK_NS);
+	}
 }
 
 static void set_event(struct event *event, bool on)
@@ -207,7 +233,7 @@ static enum qrt_err watch_open(struct qrt__watch *watch)
 	 * Adding is where libevent makes room for the descriptor, and keeps it. Done
 	 * once here, where a shortage is an error of the open, arming cannot run into one.
 	 */
-	self->hangup = event_new(state->base, watch->fd, EV_CLOSED | EV_PERSIST, on_event, watch);
+	self->hangup = evtimer_new(state->base, on_hangup, watch);
 	if (!self->read || !self->write || !self->hangup || event_add(self->read, NULL)) {
 		watch_free(self);
 		return QRT_ENOMEM;
@@ -222,7 +248,12 @@ static void watch_arm(struct qrt__watch *watch, unsigned io)
 	struct ev_watch *self = watch->impl;
 	set_event(self->read, io & QRT__IO_READ);
 	set_event(self->write, io & QRT__IO_WRITE);
-	set_event(self->hangup, io & QRT__IO_HANGUP);
+	/* With READ the end of stream is told as readiness. */
+	if ((io & (QRT__IO_HANGUP | QRT__IO_READ)) != QRT__IO_HANGUP) {
+		set_event(self->hangup, false);
+	} else if (!evtimer_pending(self->hangup, NULL)) {
+		hangup_look_in(self->hangup, 0);
+	}
 }
 
 static void watch_close(struct qrt__watch *watch)

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <qrt/tls.h>
+
 #define CLOSE_LINGER_NS QRT_SEC	 /* how long what a refused peer still sends is read */
 #define DROP_MAX (64u * 1024)	 /* of a body that nobody has read */
 #define WRITE_PIECE (64u * 1024) /* a slow peer has the idle timeout for so much */
@@ -70,7 +72,7 @@ static bool must_leave(const struct qrt__http_conn *conn)
 {
 	const struct qrt__own_server *server = conn->server;
 
-	return server->closing || (server->linger_over && conn->phase == QRT__HTTP_QUIET);
+	return server->closing || (server->linger_over && conn->phase <= QRT__HTTP_QUIET);
 }
 
 /* Reads into the empty buffer. */
@@ -560,6 +562,16 @@ static void conn_end(struct qrt_cx *cx, void *arg)
 	qrt__event_set(&server->changed);
 }
 
+/* The handshake; it has the time of a head. */
+static bool greet(struct qrt_cx *cx, struct qrt__http_conn *conn)
+{
+	const struct qrt_http_server_options *opts = &conn->server->base.opts;
+	struct qrt_cx timed = until(cx, qrt_deadline_in(cx, opts->header_timeout_ns));
+
+	conn->phase = QRT__HTTP_GREET;
+	return !must_leave(conn) && !qrt_tls_accept(&timed, opts->tls, &conn->stream);
+}
+
 /* What goes wrong with a connection is the peer's or the handler's affair: answered, not told. */
 enum qrt_err qrt__http_conn_main(struct qrt_cx *cx, void *arg)
 {
@@ -569,6 +581,9 @@ enum qrt_err qrt__http_conn_main(struct qrt_cx *cx, void *arg)
 	qrt__stream_on_hangup(conn->stream, on_hangup, conn);
 	if (qrt_defer(cx, conn_end, conn)) {
 		conn_end(cx, conn);
+		return QRT_OK;
+	}
+	if (conn->server->base.opts.tls && !greet(cx, conn)) {
 		return QRT_OK;
 	}
 	if (conn->refused) {

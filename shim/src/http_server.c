@@ -8,6 +8,8 @@
  */
 #include <stdlib.h>
 
+#include <qrt/tls.h>
+
 #include "shim/src/http_conn.h"
 
 #define REFUSED_MAX 64u		      /* 503s under way; beyond, a connection is just closed */
@@ -166,6 +168,7 @@ static enum qrt_err own_open(struct qrt_cx *cx, struct qrt_region *home, int fd,
 		return QRT_ENOMEM;
 	}
 	qrt__http_server_init(&server->base, &qrt__http_own, opts);
+	server->base.opts.tls = opts->tls ? qrt_tls_ref(opts->tls) : NULL;
 	qrt__list_init(&server->conns);
 	qrt__event_init(&server->wake);
 	qrt__event_init(&server->changed);
@@ -176,6 +179,7 @@ static enum qrt_err own_open(struct qrt_cx *cx, struct qrt_region *home, int fd,
 	}
 	if (err) {
 		qrt_listener_close(cx, &server->listener);
+		qrt_tls_unref(&server->base.opts.tls);
 		free(server);
 		return err;
 	}
@@ -224,7 +228,7 @@ static void idle_stop(struct qrt__own_server *server)
 		struct qrt__http_conn *conn =
 		    QRT__CONTAINER(node, struct qrt__http_conn, in_server);
 
-		if (conn->phase == QRT__HTTP_QUIET) {
+		if (conn->phase <= QRT__HTTP_QUIET) {
 			nudge(conn->task);
 		}
 	}
@@ -259,6 +263,7 @@ static void own_close(struct qrt_cx *cx, struct qrt_http_server *base)
 		qrt__event_clear(&server->changed);
 		qrt__event_wait_masked(cx, &server->changed);
 	}
+	qrt_tls_unref(&server->base.opts.tls);
 	free(server);
 }
 

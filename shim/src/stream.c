@@ -576,9 +576,19 @@ void qrt__stream_drop(struct qrt_stream **stream)
 	*stream = NULL;
 }
 
+/* Below all layers. */
+static struct qrt__socket *bottom_of(struct qrt_stream *stream)
+{
+	struct qrt__layer *layer;
+	while ((layer = qrt__layer_of(stream))) {
+		stream = layer->below;
+	}
+	return qrt__handle_object(stream, QRT__STREAM_MAGIC);
+}
+
 void qrt__stream_on_hangup(struct qrt_stream *stream, void (*fn)(void *arg), void *arg)
 {
-	struct qrt__socket *socket = qrt__handle_object(stream, QRT__STREAM_MAGIC);
+	struct qrt__socket *socket = bottom_of(stream);
 	QRT_PRE(socket);
 	socket->on_hangup = fn;
 	socket->hangup_arg = arg;
@@ -586,8 +596,13 @@ void qrt__stream_on_hangup(struct qrt_stream *stream, void (*fn)(void *arg), voi
 
 void qrt__stream_break(struct qrt_stream *stream)
 {
-	struct qrt__socket *socket = qrt__handle_object(stream, QRT__STREAM_MAGIC);
+	struct qrt__socket *socket = bottom_of(stream);
+	struct qrt__layer *layer;
 	QRT_PRE(socket);
+	/* No layer may say that this is the end. */
+	for (; (layer = qrt__layer_of(stream)); stream = layer->below) {
+		layer->ops->spoil(layer);
+	}
 	net_of(socket->rt)->reset(socket);
 }
 

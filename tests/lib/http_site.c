@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <qrt/tls.h>
+
 enum qrt_err say(struct qrt_http_response *resp, const char *text)
 {
 	return qrt_http_set_body(resp, text, strlen(text));
@@ -64,7 +66,8 @@ static enum qrt_err with_server(struct qrt_cx *cx, const struct site_play *play,
 	opts.plan = plan;
 	opts.on_error = on_error;
 	opts.app = site;
-	site->evhttp = strcmp(qrt_runtime_backend(qrt_cx_runtime(cx)), "legacy") == 0;
+	site->client_tls = play->client_tls;
+	site->evhttp = !opts.tls && strcmp(qrt_runtime_backend(qrt_cx_runtime(cx)), "legacy") == 0;
 	qrt__event_init(&site->entered);
 	qrt__event_init(&site->release);
 	for (size_t i = 0; i < play->n_routes; i++) {
@@ -120,6 +123,9 @@ enum qrt_err client_open(struct qrt_cx *cx, struct site *site, struct client **r
 	client->n = 0;
 	client->stream = NULL;
 	err = qrt_connect(cx, "127.0.0.1", site->port, &client->stream);
+	if (!err && site->client_tls) {
+		err = qrt_tls_connect(cx, site->client_tls, "server.test", &client->stream);
+	}
 	if (err) {
 		free(client);
 		return err;

@@ -21,10 +21,11 @@ struct site {
 	struct qrt_http_server *server;
 	struct qrt_http_router *router;
 	uint16_t port;
-	bool evhttp;		   /* libevent's serves */
-	struct qrt__event entered; /* a handler runs */
-	struct qrt__event release; /* it may answer */
-	enum qrt_err wait_result;  /* of its wait */
+	struct qrt_tls *client_tls; /* of its clients; NULL: plain */
+	bool evhttp;		    /* libevent's serves */
+	struct qrt__event entered;  /* a handler runs */
+	struct qrt__event release;  /* it may answer */
+	enum qrt_err wait_result;   /* of its wait */
 	unsigned waits;
 	char last_detail[128]; /* of on_error, which says it as the body */
 	int last_status;
@@ -44,6 +45,7 @@ struct site_play {
 	struct qrt_http_server_options opts; /* handler, plan, on_error and app are the site's */
 	const struct site_route *routes;
 	size_t n_routes;
+	struct qrt_tls *client_tls; /* with opts.tls */
 };
 
 /* On each backend; no scenario may hang: its cx has a deadline. */

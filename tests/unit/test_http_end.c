@@ -134,7 +134,7 @@ static enum qrt_err drained(struct qrt_cx *cx, struct site *site)
 
 /* --- hang-ups ------------------------------------------------------------------------------ */
 
-enum parting { CLOSES, SHUTS_DOWN };
+enum parting { CLOSES, RESETS, SHUTS_DOWN };
 
 static enum qrt_err part(struct qrt_cx *cx, struct site *site, const char *request,
 			 enum parting parting)
@@ -150,6 +150,9 @@ static enum qrt_err part(struct qrt_cx *cx, struct site *site, const char *reque
 		/* Nothing is answered: the connection ends. */
 		EXPECT(client_fill(cx, client) != QRT_OK);
 		EXPECT(client->n == 0);
+	}
+	if (parting == RESETS) {
+		qrt__stream_break(client->stream);
 	}
 	client_close(cx, &client);
 	return drained(cx, site);
@@ -175,8 +178,8 @@ static enum qrt_err hangs_up(struct qrt_cx *cx, struct site *site)
 		}
 	}
 	stats = stats_of(site);
-	EXPECT(site->count == 2 * n);
-	EXPECT(stats.peers_gone == 2 * n);
+	EXPECT(site->count == 3 * n);
+	EXPECT(stats.peers_gone == 3 * n);
 	EXPECT(stats.in_flight == 0);
 	EXPECT(stats.status[2] == 0 && stats.status[5] == 0);
 	return QRT_OK;
