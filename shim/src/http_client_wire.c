@@ -218,6 +218,9 @@ static enum qrt_err put_blocks(struct qrt_cx *cx, struct qrt__http_call *call,
 		slices[2] = (struct qrt_slice){data, part};
 		err = put(cx, call, slices, 4);
 		call->written += err ? 0 : part;
+		if (err == QRT_EPEER && answered_early(cx, call)) {
+			return QRT_EEOF; /* so that is why it reads no more */
+		}
 		head.len = 0;
 		data += part;
 		n -= part;

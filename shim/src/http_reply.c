@@ -510,7 +510,7 @@ const char *qrt__http_reply_piece(const struct qrt__http_reply *reply, size_t *r
 
 bool qrt__http_reply_started(const struct qrt__http_reply *reply)
 {
-	return reply->phase != PHASE_HEAD || reply->head_len > 0 || reply->interims > 0;
+	return reply->head_len > 0 || reply->interims > 0;
 }
 
 void qrt__http_reply_answer(const struct qrt__http_reply *reply, struct qrt_http_answer *ret_answer)

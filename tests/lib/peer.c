@@ -49,6 +49,10 @@ static enum qrt_err play(struct qrt_cx *cx, struct peer *peer, size_t i, struct 
 		if (!err && step->say) {
 			err = qrt_write(cx, stream, step->say, strlen(step->say));
 		}
+		peer->said += !err;
+		if (!err && step->act == PEER_LATER) {
+			err = qrt_sleep(cx, 20 * QRT_MS);
+		}
 		if (!err && step->act == PEER_CLOSE) {
 			return QRT_OK;
 		}

@@ -14,7 +14,8 @@ enum peer_act {
 	PEER_GO_ON, /* with the next step; after the last one: like PEER_HOLD */
 	PEER_CLOSE, /* having read all there is: an end in good order */
 	PEER_HOLD,  /* hear what comes until the other side closes */
-	PEER_DEAF,  /* hear nothing more until peer_release */
+	PEER_DEAF,  /* hear nothing more, and do not end */
+	PEER_LATER, /* go on after 20 ms */
 };
 
 struct peer_step {
@@ -32,6 +33,7 @@ struct peer {
 	const struct peer_script *scripts;
 	size_t n_scripts;
 	size_t accepted, ended;		      /* connections */
+	size_t said;			      /* steps that were played */
 	char heard[PEER_SCRIPTS][PEER_HEARD]; /* on each, NUL-terminated */
 	size_t n_heard[PEER_SCRIPTS];
 	/* The rest is its own. */

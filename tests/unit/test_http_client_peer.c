@@ -9,55 +9,10 @@
 
 #include "tests/lib/backends.h"
 #include "tests/lib/peer.h"
+#include "tests/lib/stage.h"
 #include "tests/lib/test.h"
 
 #define HEAD_END "\r\n\r\n"
-
-/* A region with a peer and a client in it. */
-struct stage {
-	struct qrt_region *region;
-	struct qrt_cx *cx; /* the region's */
-	struct peer peer;
-	struct qrt_http_client *client;
-	struct qrt_http_report report;
-	char url[128];
-};
-
-static enum qrt_err stage_open(struct qrt_cx *cx, const struct peer_script *scripts, size_t n,
-			       const struct qrt_http_client_options *opts, struct stage *stage)
-{
-	EXPECT(!qrt_region_open(cx, QRT_COLLECT, &stage->region));
-	stage->cx = qrt_region_cx(stage->region);
-	EXPECT(!peer_open(cx, stage->region, scripts, n, &stage->peer));
-	EXPECT(!qrt_http_client_open(stage->cx, opts, &stage->client));
-	snprintf(stage->url, sizeof(stage->url), "http://127.0.0.1:%u/a?b=c", stage->peer.port);
-	return QRT_OK;
-}
-
-static enum qrt_err stage_close(struct qrt_cx *cx, struct stage *stage)
-{
-	qrt_http_client_close(cx, &stage->client);
-	qrt_region_cancel(stage->region, QRT_CANCEL_USER, "the play is over");
-	enum qrt_err err = qrt_region_close(cx, &stage->region, QRT_OK);
-	return err == QRT_ECANCELED ? QRT_OK : err;
-}
-
-/* Until a counter of the peer's has come to @n. */
-static enum qrt_err wait_for(struct qrt_cx *cx, const size_t *counter, size_t n)
-{
-	for (int i = 0; i < 20000 && *counter < n; i++) {
-		EXPECT(!(i < 1000 ? qrt_yield(cx) : qrt_sleep(cx, QRT_MS)));
-	}
-	EXPECT(*counter >= n);
-	return QRT_OK;
-}
-
-static enum qrt_err get(struct stage *stage, struct qrt_http_call **call,
-			struct qrt_http_answer *answer)
-{
-	const struct qrt_http_ask ask = {.url = stage->url, .report = &stage->report};
-	return qrt_http_fetch(stage->cx, stage->client, &ask, call, answer);
-}
 
 /* --- what is sent --------------------------------------------------------------------------- */
 
@@ -200,12 +155,6 @@ static const struct end_row end_rows[] = {
      .kept = true},
 };
 
-static bool ends_with(const char *text, const char *end)
-{
-	size_t n = strlen(text), len = strlen(end);
-	return n >= len && strcmp(text + n - len, end) == 0;
-}
-
 static enum qrt_err check_end(struct stage *stage, const struct end_row *row)
 {
 	struct qrt_http_call *call = NULL;
@@ -240,7 +189,7 @@ static enum qrt_err check_next(struct stage *stage, const struct end_row *row)
 {
 	struct qrt_http_call *call;
 	struct qrt_http_answer answer;
-	EXPECT(!get(stage, &call, &answer));
+	EXPECT(!stage_get(stage, &call, &answer));
 	EXPECT(stage->report.reused == row->kept && !stage->report.resent);
 	EXPECT(answer.status == 200 && strcmp(answer.body, "again") == 0);
 	EXPECT(stage->peer.accepted == (row->kept ? 1 : 2));
@@ -276,7 +225,6 @@ static void every_end_of_an_answer_is_told_apart(void **state)
 
 int main(void)
 {
-	(void)wait_for;
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(what_is_sent_is_known_to_the_byte),
 	    cmocka_unit_test(every_end_of_an_answer_is_told_apart),
