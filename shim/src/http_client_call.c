@@ -207,6 +207,9 @@ static void call_over(struct qrt__http_call *call)
 static enum qrt_err ask(struct qrt_cx *cx, struct qrt__http_call *call)
 {
 	enum qrt_err err = QRT_OK;
+	if (call->hop->url.secure && !call->client->opts.tls) {
+		return qrt_fail(cx, QRT_ENOTSUP, "https: the client has no TLS");
+	}
 	if (!call->conn) {
 		call->report->phase = QRT_HTTP_IN_LINE;
 		err = qrt__http_pool_take(cx, call);
