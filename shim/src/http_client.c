@@ -4,6 +4,8 @@
  */
 #include "shim/src/http_client.h"
 
+#include <qrt/tls.h>
+
 enum { LOOKUPS_MAX = 8 }; /* at once, of one client */
 #define BYTES_MAX ((size_t)1 << 30)
 #define HEAD_BYTES_MAX ((size_t)1 << 20)
@@ -64,6 +66,7 @@ void qrt__http_client_unuse(struct qrt__http_client *client)
 	if (--client->users == 0 && client->closed) {
 		QRT_ASSERT(qrt__list_empty(&client->conns));
 		QRT_ASSERT(qrt__list_empty(&client->origins));
+		qrt_tls_unref(&client->opts.tls);
 		qrt__object_free(&client->object);
 	}
 }
@@ -109,6 +112,7 @@ enum qrt_err qrt_http_client_open_at(struct qrt_cx *cx, const struct qrt_http_cl
 		return err;
 	}
 	client->opts = filled(opts);
+	client->opts.tls = opts->tls ? qrt_tls_ref(opts->tls) : NULL;
 	client->home = qrt__region_handle(cx->region);
 	client->lookups = lookups;
 	qrt__event_init(&client->quiet);

@@ -158,9 +158,9 @@ enum qrt_err qrt__http_connect(struct qrt_cx *cx, struct qrt__http_call *call) Q
 /* --- http_client_wire.c --- */
 /* cx with a deadline of the client's own: for the waits of one step. */
 struct qrt_cx qrt__http_until(const struct qrt_cx *cx, int64_t deadline_ns);
-/* @err of a wait under qrt__http_until: EPEER instead of ETIMEDOUT when @deadline_ns has passed. */
-enum qrt_err qrt__http_timed(struct qrt_cx *cx, struct qrt__http_call *call, enum qrt_err err,
-			     int64_t deadline_ns) QRT_MUST_USE;
+/* @err of a wait under such: EPEER instead of ETIMEDOUT when it was not cx's own that passed. */
+enum qrt_err qrt__http_timed(struct qrt_cx *cx, const struct qrt__http_call *call,
+			     enum qrt_err err) QRT_MUST_USE;
 /* Sends head and body, as far as they are there: all of it, or until an answer has come. */
 enum qrt_err qrt__http_send(struct qrt_cx *cx, struct qrt__http_call *call) QRT_MUST_USE;
 /* Sends @n bytes of a body, framed. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <qrt/resolve.h>
+#include <qrt/tls.h>
 
 #include "shim/src/http_client.h"
 
@@ -45,7 +46,7 @@ static enum qrt_err attempt(struct qrt_cx *cx, struct qrt__http_call *call, cons
 	struct qrt_cx timed = qrt__http_until(cx, deadline_ns);
 	enum qrt_err err =
 	    qrt_connect_at(&timed, address, call->hop->url.port, call->site, &call->conn->stream);
-	return qrt__http_timed(cx, call, err, deadline_ns);
+	return qrt__http_timed(cx, call, err);
 }
 
 /* The addresses in order. The last failure counts. */
@@ -74,10 +75,13 @@ static enum qrt_err settle(struct qrt_cx *cx, struct qrt__http_call *call)
 	return err == QRT_ESTALE ? QRT_ECLOSED : err;
 }
 
+/* The certificate must be for the host as it stands in the URL. */
 static enum qrt_err shake_hands(struct qrt_cx *cx, struct qrt__http_call *call)
 {
-	(void)call;
-	return qrt_fail(cx, QRT_ENOTSUP, "https: the client has no TLS");
+	QRT_PRE(call->client->opts.tls);
+	call->report->phase = QRT_HTTP_HANDSHAKE;
+	return qrt_tls_connect(cx, call->client->opts.tls, call->hop->url.host,
+			       &call->conn->stream);
 }
 
 static enum qrt_err make(struct qrt_cx *cx, struct qrt__http_call *call)
@@ -88,14 +92,13 @@ static enum qrt_err make(struct qrt_cx *cx, struct qrt__http_call *call)
 	struct qrt_cx timed = qrt__http_until(cx, until_ns);
 	call->report->phase = QRT_HTTP_LOOKUP;
 	enum qrt_err err = look_up(&timed, call, addresses, &n);
-	err = qrt__http_timed(cx, call, err, until_ns);
+	err = qrt__http_timed(cx, call, err);
 	if (!err) {
 		call->report->phase = QRT_HTTP_CONNECT;
 		err = connect_any(cx, call, addresses, n, until_ns);
 	}
 	if (!err && call->hop->url.secure) {
-		call->report->phase = QRT_HTTP_HANDSHAKE;
-		err = qrt__http_timed(cx, call, shake_hands(&timed, call), until_ns);
+		err = qrt__http_timed(cx, call, shake_hands(&timed, call));
 	}
 	return err ? err : settle(cx, call);
 }

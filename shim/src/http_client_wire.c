@@ -20,11 +20,10 @@ struct qrt_cx qrt__http_until(const struct qrt_cx *cx, int64_t deadline_ns)
 	return timed;
 }
 
-enum qrt_err qrt__http_timed(struct qrt_cx *cx, struct qrt__http_call *call, enum qrt_err err,
-			     int64_t deadline_ns)
+enum qrt_err qrt__http_timed(struct qrt_cx *cx, const struct qrt__http_call *call, enum qrt_err err)
 {
-	bool ours =
-	    err == QRT_ETIMEDOUT && deadline_ns < cx->deadline_ns && !qrt__cancel_reaches(cx->task);
+	bool ours = err == QRT_ETIMEDOUT && qrt_deadline_in(cx, 0) < cx->deadline_ns &&
+		    !qrt__cancel_reaches(cx->task);
 	return ours ? qrt_fail(cx, QRT_EPEER, "%s took too long",
 			       qrt_http_phase_text(call->report->phase))
 		    : err;
@@ -60,7 +59,7 @@ static enum qrt_err read_more(struct qrt_cx *cx, struct qrt__http_call *call, in
 	if (err == QRT_ECONNRESET) {
 		return qrt_fail(cx, err, "the connection was reset");
 	}
-	return qrt__http_timed(cx, call, err, deadline_ns);
+	return qrt__http_timed(cx, call, err);
 }
 
 static enum qrt__http_reply_state understand(struct qrt__http_call *call)
@@ -197,7 +196,7 @@ static enum qrt_err put(struct qrt_cx *cx, struct qrt__http_call *call,
 		call->send_err = err;
 		return qrt_fail(cx, err, "the connection was reset");
 	}
-	return qrt__http_timed(cx, call, err, deadline_ns);
+	return qrt__http_timed(cx, call, err);
 }
 
 /* @n bytes of a body behind @head, in blocks; EEOF: an answer has come before the end. */

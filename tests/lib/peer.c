@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "shim/src/layer.h"
 #include "tests/lib/backends.h"
 
 static bool ends_so(const char *text, size_t n, const char *end)
@@ -53,6 +54,12 @@ static enum qrt_err play(struct qrt_cx *cx, struct peer *peer, size_t i, struct 
 		if (!err && step->act == PEER_LATER) {
 			err = qrt_sleep(cx, 20 * QRT_MS);
 		}
+		if (!err && step->act == PEER_CUT) {
+			struct qrt__layer *layer = qrt__layer_of(stream);
+			EXPECT(layer);
+			layer->ops->spoil(layer); /* from now on it says nothing more */
+			return QRT_OK;
+		}
 		if (!err && step->act == PEER_CLOSE) {
 			return QRT_OK;
 		}
@@ -76,9 +83,13 @@ struct guest {
 static enum qrt_err serve(struct qrt_cx *cx, void *arg)
 {
 	struct guest *guest = arg;
-	enum qrt_err err = play(cx, guest->peer, guest->i, guest->stream);
+	struct peer *peer = guest->peer;
+	enum qrt_err err = peer->tls ? qrt_tls_accept(cx, peer->tls, &guest->stream) : QRT_OK;
+	if (!err) {
+		err = play(cx, peer, guest->i, guest->stream);
+	}
 	qrt_stream_close(cx, &guest->stream);
-	guest->peer->ended++;
+	peer->ended++;
 	(void)err; /* what it heard, and the other side, tell */
 	return QRT_OK;
 }

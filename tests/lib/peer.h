@@ -6,7 +6,7 @@
 #ifndef QRT_TESTS_LIB_PEER_H
 #define QRT_TESTS_LIB_PEER_H
 
-#include <qrt/stream.h>
+#include <qrt/tls.h>
 
 enum { PEER_SCRIPTS = 16, PEER_STEPS = 8, PEER_HEARD = 1024 };
 
@@ -16,6 +16,7 @@ enum peer_act {
 	PEER_HOLD,  /* hear what comes until the other side closes */
 	PEER_DEAF,  /* hear nothing more, and do not end */
 	PEER_LATER, /* go on after 20 ms */
+	PEER_CUT,   /* close below TLS: without its goodbye */
 };
 
 struct peer_step {
@@ -30,6 +31,7 @@ struct peer_script {
 
 struct peer {
 	uint16_t port;
+	struct qrt_tls *tls; /* the caller's; NULL: in the clear */
 	const struct peer_script *scripts;
 	size_t n_scripts;
 	size_t accepted, ended;		      /* connections */

@@ -23,12 +23,13 @@
  *	ECLOSED		the client is closed, or was meanwhile
  *	ENOENT, EAGAIN	there is no such host; its name server does not answer right now
  *	ECONNREFUSED	nobody listens there
- *	EACCES		the server's certificate
  *	EPEER		it let one of the client's own times pass; the report says in what phase
  *	ECONNRESET	the connection was lost, or ended before the answer was complete
- *	EPROTO		the answer is no proper HTTP, or leads nowhere; the detail says what is
- *wrong ELIMIT		the answer is longer than was allowed; too many redirects EIO, EBUSY (too
- *many name lookups), EMFILE, ENOMEM ECANCELED, ETIMEDOUT: the caller's own cancel or deadline
+ *	EPROTO		the answer is no proper HTTP, a redirect leads nowhere, TLS or the
+ *			certificate is refused; the detail says why
+ *	ELIMIT		the answer is longer than was allowed; too many redirects
+ *	EBUSY		too many name lookups; EIO, EMFILE, ENOMEM
+ *	ECANCELED	the caller's own cancel; ETIMEDOUT: its own deadline
  *
  * Retries are the caller's: the report says whether anything of the request was sent. One case is
  * not told: a kept connection that the server has closed meanwhile. When that shows before
