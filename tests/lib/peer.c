@@ -109,6 +109,9 @@ static enum qrt_err accept_all(struct qrt_cx *cx, void *arg)
 		EXPECT(!qrt_stream_give(cx, stream, peer->region));
 		*guest = (struct guest){peer, stream, peer->accepted++};
 		err = qrt_spawn(peer->region, serve, guest);
+		if (err) {
+			qrt_stream_close(cx, &guest->stream);
+		}
 	}
 	qrt_listener_close(cx, &peer->listener);
 	return err == QRT_ECANCELED || err == QRT_ECLOSED ? QRT_OK : err;
