@@ -105,16 +105,19 @@ static enum qrt_err accept_all(struct qrt_cx *cx, void *arg)
 			break;
 		}
 		struct guest *guest = qrt_alloc(cx, sizeof(*guest));
-		EXPECT(guest && peer->accepted < peer->n_scripts);
-		EXPECT(!qrt_stream_give(cx, stream, peer->region));
-		*guest = (struct guest){peer, stream, peer->accepted++};
-		err = qrt_spawn(peer->region, serve, guest);
+		err = guest ? qrt_stream_give(cx, stream, peer->region) : QRT_ENOMEM;
+		if (!err) {
+			EXPECT(peer->accepted < peer->n_scripts);
+			*guest = (struct guest){peer, stream, peer->accepted++};
+			err = qrt_spawn(peer->region, serve, guest);
+		}
 		if (err) {
-			qrt_stream_close(cx, &guest->stream);
+			qrt_stream_close(cx, &stream);
 		}
 	}
 	qrt_listener_close(cx, &peer->listener);
-	return err == QRT_ECANCELED || err == QRT_ECLOSED ? QRT_OK : err;
+	bool told = err == QRT_ECANCELED || err == QRT_ECLOSED || err == QRT_ESTALE;
+	return told ? QRT_OK : err;
 }
 
 enum qrt_err peer_open_at(struct qrt_cx *cx, struct qrt_region *region, const char *address,
@@ -137,4 +140,9 @@ enum qrt_err peer_open(struct qrt_cx *cx, struct qrt_region *region,
 		       const struct peer_script *scripts, size_t n_scripts, struct peer *peer)
 {
 	return peer_open_at(cx, region, "127.0.0.1", scripts, n_scripts, peer);
+}
+
+void peer_close(struct qrt_cx *cx, struct peer *peer)
+{
+	qrt_listener_close(cx, &peer->listener);
 }

@@ -49,4 +49,7 @@ enum qrt_err peer_open_at(struct qrt_cx *cx, struct qrt_region *region, const ch
 enum qrt_err peer_open(struct qrt_cx *cx, struct qrt_region *region,
 		       const struct peer_script *scripts, size_t n_scripts, struct peer *peer);
 
+/* Takes no more connections. */
+void peer_close(struct qrt_cx *cx, struct peer *peer);
+
 #endif

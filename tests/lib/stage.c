@@ -21,6 +21,7 @@ enum qrt_err stage_open(struct qrt_cx *cx, const struct peer_script *scripts, si
 enum qrt_err stage_close(struct qrt_cx *cx, struct stage *stage)
 {
 	qrt_http_client_close(cx, &stage->client);
+	peer_close(cx, &stage->peer);
 	qrt_region_cancel(stage->region, QRT_CANCEL_USER, "the play is over");
 	enum qrt_err err = qrt_region_close(cx, &stage->region, QRT_OK);
 	return err == QRT_ECANCELED ? QRT_OK : err;
