@@ -19,11 +19,19 @@ struct qrt_db_stmt {
 	char sql[];
 };
 
+/* By words: texts of statements are long, and looked up each time they run. */
 static uint64_t hash_of(const char *text)
 {
-	uint64_t hash = UINT64_C(14695981039346656037); /* FNV-1a */
-	for (; *text != '\0'; text++) {
-		hash = (hash ^ (unsigned char)*text) * UINT64_C(1099511628211);
+	size_t left = strlen(text);
+	uint64_t hash = left;
+	while (left > 0) {
+		uint64_t word = 0;
+		size_t n = left < sizeof(word) ? left : sizeof(word);
+		memcpy(&word, text, n);
+		hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+		hash ^= hash >> 32;
+		text += n;
+		left -= n;
 	}
 	return hash;
 }

@@ -7,11 +7,12 @@
 #	PAIRS=5 SCALE=1 ROWS="yield spawn" INSTRUCTIONS=yes tests/bench/runtime.sh
 #
 # SCALE multiplies the operations of each run. Peers that cannot be built here are named and left
-# out; CRATES is where the distribution keeps the sources of tokio.
+# out; CRATES is where the distribution keeps the sources of tokio. PROGRAM=bench_db with
+# OTHERS="legacy bare" (make bench-db) does the same for the rows of a database.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 build=${top_builddir:-.}/tests/bench
-runtime=$build/bench_runtime
+runtime=$build/${PROGRAM:-bench_runtime}
 pairs=${PAIRS:-5} scale=${SCALE:-1} instructions=${INSTRUCTIONS:-yes}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -47,6 +48,9 @@ operations() {
 	yield | channel) n=5000000 ;;
 	timer-*) n=1000000 ;;
 	port*) n=10000 ;;
+	db-short) n=200000 ;;
+	db-lane | db-write-64) n=20000 ;;
+	db-write) n=2000 ;;
 	parked | cancel) n=200000 ;;
 	*) n=1000000 ;;
 	esac
@@ -56,7 +60,7 @@ operations() {
 counted() {
 	case $1 in
 	parked | cancel) echo "2000 6000" ;;
-	port*) echo "0 0" ;; # a thread that waits counts nothing
+	port* | db-lane | db-write*) echo "0 0" ;; # a thread that waits counts nothing
 	*) echo "20000 60000" ;;
 	esac
 }
@@ -71,7 +75,7 @@ command_of() { # ROW WHO N
 # One run on one core, unless the row is about two. Prints ns: of the process, or of the clock when it waits.
 once() { # ROW WHO
 	local pin="taskset -c 0" field=2
-	case $1 in port-cores) pin= field=1 ;; port) field=1 ;; esac
+	case $1 in port-cores | db-lane | db-write*) pin= field=1 ;; port) field=1 ;; esac
 	command -v taskset >/dev/null || pin=
 	timeout 300 $pin $(command_of "$1" "$2" "$(operations "$1")") | cut -d' ' -f$field
 }
@@ -89,10 +93,12 @@ count() { # ROW WHO: instructions per operation, start-up subtracted; nothing wh
 	[ -n "$a" ] && [ -n "$b" ] && [ -n "$parked" ] && echo $(((b - a) / (many - few) - parked))
 }
 
-build_libuv
-build_tokio
-build_go
-others="legacy bare${peer_libuv:+ libuv}${peer_tokio:+ tokio}${peer_go:+ go}"
+if [ -z "${OTHERS:-}" ]; then
+	build_libuv
+	build_tokio
+	build_go
+fi
+others=${OTHERS:-legacy bare${peer_libuv:+ libuv}${peer_tokio:+ tokio}${peer_go:+ go}}
 if [ "$instructions" = yes ] && ! command -v valgrind >/dev/null; then
 	skip instructions "valgrind is not installed"
 	instructions=no
@@ -114,7 +120,7 @@ for row in $rows; do
 	done
 done
 
-echo "$pairs interleaved runs; ns of CPU per operation, port rows ns of the clock, parked rows bytes;"
+echo "$pairs interleaved runs; ns of CPU per operation, rows that wait ns of the clock, parked rows bytes;"
 echo "median (least to most); ratio: region / it, 1.00 is even, less is better for us"
 "$runtime" --list >"$work/rows"
 touch "$work/figures" "$work/counts"

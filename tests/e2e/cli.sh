@@ -249,7 +249,8 @@ fails 2 config_validation 'takes the FILE' 'a copy needs a name'
 run db check --set database.url=sqlite://absent.db
 fails 4 db_connectivity 'absent\.db' 'what is looked at must be there'
 like "$(ls absent.db copy.db.* 2>&1 | grep -c 'No such file')" '^2$' 'nothing is made, and nothing partial is left'
-dd if=/dev/urandom of=copy.db bs=4096 seek=45 count=10 conv=notrunc 2>dd.log
+./newer copy.db "CREATE TABLE filler (x); WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 300) INSERT INTO filler SELECT randomblob(3000) FROM c"
+dd if=/dev/urandom of=copy.db bs=4096 seek=200 count=10 conv=notrunc 2>dd.log
 run db check --set database.url=sqlite://copy.db
 fails 6 verification 'copy\.db: [1-9][0-9]* findings, the first: ' 'damage is found and described'
 run start --set database.url=sqlite://copy.db
