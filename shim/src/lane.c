@@ -36,6 +36,7 @@ struct qrt_job {
 	qrt_interrupt_fn *interrupt;
 	void *interrupt_arg;
 	int64_t deadline_ns;
+	int64_t queue_ns; /* until when it waits for a thread */
 	struct qrt_duty duty;
 	void (*drop)(void *arg);    /* NULL: it cannot be left */
 	int64_t grace_ns, leave_ns; /* of a wait for what is unwanted; when it ends */
@@ -391,7 +392,9 @@ static void job_abort(struct qrt__wait *wait, enum qrt_err why)
 	pthread_mutex_lock(&lane->lock);
 	bool taken_back = take_back(job);
 	bool told = atomic_load(&job->unwanted);
-	bool only_queue_time = why == QRT_ETIMEDOUT && now < job->deadline_ns && !told;
+	/* A region's deadline answers ETIMEDOUT, too, but it asks, as a cancel does. */
+	bool only_queue_time = why == QRT_ETIMEDOUT && now >= job->queue_ns &&
+			       now < job->deadline_ns && !told && !qrt__cancel_reaches(wait->task);
 	if (!taken_back && only_queue_time) {
 		/* It got its thread in time; what counts now is the job's own deadline. */
 		wait->aborted = false;
@@ -456,6 +459,7 @@ static enum qrt_err run_job(struct qrt_cx *cx, struct caller *caller, int64_t qu
 	}
 	job->caller = caller;
 	job->deadline_ns = cx->deadline_ns;
+	job->queue_ns = queue_deadline_ns;
 	job->leave_ns = QRT_NO_DEADLINE;
 	qrt__wait_init(&caller->wait, cx, QRT__WAIT_LANE, lane->name, job_abort);
 	qrt__timer_init(&job->start, run_simulated);

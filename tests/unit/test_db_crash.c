@@ -71,6 +71,9 @@ static enum qrt_err author_task(struct qrt_cx *cx, void *arg)
 	enum qrt_err err = author->number == 5
 			       ? qrt_db_write_alone(cx, author->play->db, write_rows, author)
 			       : qrt_db_write(cx, author->play->db, write_rows, author);
+	if (err == QRT_ENOSPC && !strstr(qrt_detail(cx), "plays.db: ")) {
+		return qrt_fail(cx, QRT_EFAILED, "which disk is full? %s", qrt_detail(cx));
+	}
 	author->told = told_as(author->play, err);
 	if (err == QRT_ECOMMITUNKNOWN) {
 		QRT_SOMETIMES("a commit was not known");
@@ -194,7 +197,7 @@ static enum qrt_err write_all(struct qrt_cx *cx, struct play *play)
 	if (err) {
 		return err;
 	}
-	err = qrt_lab_expose(region, QRT_EXPOSE_FAILURES);
+	err = qrt_lab_expose(region, QRT_EXPOSE_ALL);
 	for (int i = 0; i < WRITERS && !err; i++) {
 		err = qrt_spawn(region, author_task, &play->author[i]);
 	}
@@ -310,10 +313,18 @@ static void after_a_power_loss_at_any_operation_it_is_as_was_told(void **state)
 	sweep(QRT_SWEEP_CRASH, seeds(2), 50);
 }
 
+static void a_cancel_at_any_checkpoint_concerns_who_is_told_so(void **state)
+{
+	(void)state;
+	sweep(QRT_SWEEP_CANCEL, seeds(2), 8);
+	sweep(QRT_SWEEP_CANCEL_TASK, seeds(2), 8);
+	sweep(QRT_SWEEP_DEADLINE, seeds(2), 8);
+}
+
 static void with_any_operation_failing_it_is_as_was_told(void **state)
 {
 	(void)state;
-	sweep(QRT_SWEEP_IO, seeds(2), 50);
+	sweep(QRT_SWEEP_IO, seeds(1), 50);
 }
 
 /* Returns how many marks nobody has come to. */
@@ -356,6 +367,7 @@ int main(void)
 	    cmocka_unit_test(while_the_disk_is_full_it_is_as_was_told),
 	    cmocka_unit_test(after_a_power_loss_at_any_operation_it_is_as_was_told),
 	    cmocka_unit_test(with_any_operation_failing_it_is_as_was_told),
+	    cmocka_unit_test(a_cancel_at_any_checkpoint_concerns_who_is_told_so),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
