@@ -109,6 +109,13 @@ void qy_assign_by_journal(struct qrt_log *log, const struct qy_config *config,
 		 assigned->at, assigned->actor);
 }
 
+const char *qy_assign_fallback(const struct qy_config *config)
+{
+	const char *fallback = qy_config_str(config, "runtime.fallback");
+
+	return qy_cli_place_known(fallback) ? fallback : qy_cli_place_own();
+}
+
 bool qy_assign_killed(const struct qy_config *config)
 {
 	const char *path = qy_config_str(config, "runtime.kill_file");
@@ -120,11 +127,8 @@ void qy_assign_by_kill_file(struct qrt_log *log, const struct qy_config *config,
 			    struct qy_assignment assignments[QY_CLI_COMPONENTS_MAX])
 {
 	const char *path = qy_config_str(config, "runtime.kill_file");
-	const char *fallback = qy_config_str(config, "runtime.fallback");
+	const char *fallback = qy_assign_fallback(config);
 
-	if (!qy_cli_place_known(fallback)) {
-		fallback = qy_cli_place_own();
-	}
 	qrt_log(log, NULL, QRT_LOG_WARN, "host", "the kill file is there: all runs on the fallback",
 		QRT_LOG_TEXT("file", path), QRT_LOG_TEXT("fallback", fallback));
 	for (size_t i = 0; i < QY_CLI_COMPONENTS_MAX; i++) {

@@ -35,6 +35,8 @@ void qy_assign_by_journal(struct qrt_log *log, const struct qy_config *config,
 			  const char *component, const struct qy_assigned *assigned,
 			  struct qy_assignment *assignment);
 
+/* The backend that everything goes to when it is killed: one that this build has. */
+const char *qy_assign_fallback(const struct qy_config *config);
 /* Whether the kill file is there. */
 bool qy_assign_killed(const struct qy_config *config);
 /* Everything to the fallback. */

@@ -80,7 +80,7 @@ static enum qrt_err serve(struct qrt_cx *cx, struct qy_host *host, struct qrt_re
 	return err == QRT_ECLOSED ? QRT_OK : err;
 }
 
-static enum qrt_err run(struct qrt_cx *cx, struct qy_host *host)
+static enum qrt_err work(struct qrt_cx *cx, struct qy_host *host)
 {
 	struct qrt_region *work;
 	enum qrt_err err = qrt_region_open(cx, QRT_COLLECT, &work);
@@ -91,6 +91,28 @@ static enum qrt_err run(struct qrt_cx *cx, struct qy_host *host)
 	announce(host);
 	err = serve(cx, host, work);
 	return qrt_region_close(cx, &work, err);
+}
+
+/* Beside the work there is what looks for the kill file; it ends when the work has. */
+static enum qrt_err run(struct qrt_cx *cx, struct qy_host *host)
+{
+	const struct qrt_region_options options = {
+	    .name = "watch", .policy = QRT_COLLECT, .flags = QRT_CANCEL_REST};
+	struct qrt_region *watch;
+	enum qrt_err err;
+
+	if (qy_config_str(host->cli->config, "runtime.kill_file")[0] == '\0') {
+		return work(cx, host);
+	}
+	err = qrt_region_open_with(cx, &options, &watch);
+	if (err) {
+		return err;
+	}
+	err = qrt_spawn(watch, qy_host_watch, host);
+	if (!err) {
+		err = work(cx, host);
+	}
+	return qrt_region_close(cx, &watch, err);
 }
 
 enum qrt_err qy_host_main(struct qrt_cx *cx, void *arg)

@@ -86,6 +86,9 @@ void qy_host_log_lines(const struct qy_host *host, const char *text);
 /* Waits a little for what was logged: for who is about to end the process. */
 void qy_host_log_flush(struct qy_host *host);
 
+/* host_kill.c. A task: obeys the kill file; @arg is the host. */
+enum qrt_err qy_host_watch(struct qrt_cx *cx, void *arg);
+
 /* host_dump.c. A task: what lives in every runtime, to the log; @arg is the host. */
 enum qrt_err qy_host_dump(struct qrt_cx *cx, void *arg);
 /* The same for the runtimes of components only, from the supervisor's own thread, within @wait_ns

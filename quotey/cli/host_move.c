@@ -3,6 +3,7 @@
 
 #include "quotey/cli/host.h"
 #include "quotey/core/text.h"
+#include "quotey/server/kill.h"
 
 /* --- journal ------------------------------------------------------------------------------- */
 
@@ -101,6 +102,18 @@ static enum qrt_err load_main(struct qrt_job *job, void *arg)
 										: QRT_EFAILED;
 }
 
+/* A kill holds everything where it is; what the file says counts as not read. */
+static bool is_held(struct qrt_cx *cx, const struct qy_host *host, size_t i,
+		    const struct qy_assignment *wanted)
+{
+	if (!qy_killed(&host->control_env)) {
+		return false;
+	}
+	qrt_log(host->log, cx, QRT_LOG_WARN, "host", "HUP: held by the kill",
+		QRT_LOG_TEXT("what", qy_cli_components[i]), QRT_LOG_TEXT("to", wanted->backend));
+	return true;
+}
+
 static void move_changed(struct qrt_cx *cx, struct qy_host *host,
 			 const struct qy_assignment *wanted)
 {
@@ -109,7 +122,7 @@ static void move_changed(struct qrt_cx *cx, struct qy_host *host,
 		enum qrt_err err;
 
 		if (strcmp(wanted[i].backend, host->configured[i].backend) == 0 ||
-		    atomic_load(&host->control_env.draining)) {
+		    atomic_load(&host->control_env.draining) || is_held(cx, host, i, &wanted[i])) {
 			continue;
 		}
 		err = qrt_switchboard_move(cx, host->switchboard, qy_cli_components[i],

@@ -207,6 +207,8 @@ static int open_control(struct qrt_cx *cx, struct qy_host *host)
 	};
 	enum qrt_err err;
 
+	env->log = host->log;
+	env->fallback = qy_assign_fallback(config);
 	env->sb = host->switchboard;
 	env->supervisor = host->supervisor;
 	env->runtimes = host->runtimes;

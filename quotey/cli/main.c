@@ -3,6 +3,7 @@
  * its outcome. It must never know what any command does.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,6 +50,10 @@ static const struct qy_cli_command commands[] = {
      "--rate     requests a minute, 60 unless told otherwise\n"
      "--expires  2030-01-31T00:00:00.000Z; never unless told otherwise\n",
      QY_CLI_MACHINE, qy_cmd_apikey_create},
+    {"apikey list", "", "list the API keys, without their secrets", "", 0, qy_cmd_apikey_list},
+    {"apikey revoke", "ID", "make an API key useless from now on",
+     "ID is the first part of the key: qk_0123abcd, or 0123abcd.\n", QY_CLI_REPORTS,
+     qy_cmd_apikey_revoke},
     {"quote list", "[--status S] [--account ID] [--limit N] [--offset N]", "list quotes",
      "The newest first, 20 unless told otherwise, at most 100.\n", 0, qy_cmd_quote_list},
     {"quote show", "ID", "show one quote as it is stored", "", 0, qy_cmd_quote_show},
@@ -61,6 +66,11 @@ static const struct qy_cli_command commands[] = {
     {"runtime rollback", "[COMPONENT] [--reason TEXT] [--control URL]",
      "move a component back to where it was; without a name, every one that was moved", "",
      QY_CLI_MACHINE, qy_cmd_runtime_rollback},
+    {"runtime kill", "[--clear] [--reason TEXT] [--control URL]",
+     "send every component to the fallback backend and hold it there",
+     "The fallback is runtime.fallback. Until it is cleared, moves to anywhere else are refused.\n"
+     "--clear   hold no longer; moves nothing: runtime rollback takes all back with one flip\n",
+     QY_CLI_MACHINE, qy_cmd_runtime_kill},
     {"runtime history", "[--control URL]", "show the moves, the newest first", "", 0,
      qy_cmd_runtime_history},
     {"runtime promises", "", "show what each backend of this build promises", "", QY_CLI_NO_CONFIG,
@@ -371,11 +381,25 @@ static int run(struct qy_cli *cli)
 	return cli->command->run(cli);
 }
 
+/* A database opened where stderr should be would be written into by the next complaint. */
+static void hold_standard_descriptors(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0) {
+		close(fd);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	static struct qy_cli cli;
 	int code;
 
+	hold_standard_descriptors();
 	/* A reader that went away is an error of write, not the end of the process. */
 	signal(SIGPIPE, SIG_IGN);
 	cli.sources.path = CONFIG_FILE;

@@ -14,6 +14,8 @@ qrt_control_handler_fn qy_control_metrics;
 /* control_runtime.c */
 qrt_control_handler_fn qy_control_stages;
 qrt_control_handler_fn qy_control_history;
+/* control_kill.c */
+qrt_control_handler_fn qy_control_kill;
 /* control_move.c */
 qrt_control_handler_fn qy_control_set;
 qrt_control_handler_fn qy_control_rollback;

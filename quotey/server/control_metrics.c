@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "quotey/server/control_reply.h"
+#include "quotey/server/kill.h"
 
 #define METRICS_MAX (1024 * 1024)
 
@@ -34,6 +35,8 @@ static const struct runtime_metric runtime_metrics[] = {
      AUDIT(ops_started)},
     {"quotey_streams_live", "gauge", "Streams and listeners that are open.", AUDIT(streams_live)},
     {"quotey_jobs_live", "gauge", "Jobs on lanes, queued or running.", AUDIT(jobs_live)},
+    {"quotey_jobs_left", "gauge", "Jobs whose callers have left and that still run.",
+     AUDIT(jobs_left)},
     {"quotey_cancels_total", "counter", "Tasks asked to end.", AUDIT(cancels)},
     {"quotey_forced_total", "counter", "Tasks abandoned after their cleanup budget.",
      AUDIT(forced)},
@@ -106,7 +109,7 @@ static void sample_start(struct qy_buffer *out, const char *name,
 		put_escaped(out, labels[i].value);
 		qy_buffer_text(out, "\"");
 	}
-	qy_buffer_text(out, "} ");
+	qy_buffer_text(out, i > 0 ? "} " : " ");
 }
 
 static void sample(struct qy_buffer *out, const char *name, const struct label labels[LABELS_MAX],
@@ -137,6 +140,47 @@ static void sample_ns(struct qy_buffer *out, const char *name,
 		"backend", qrt_runtime_backend(rt)                                                 \
 	}
 
+static const struct label no_labels[LABELS_MAX] = {{NULL, NULL}};
+
+static uint64_t load(const _Atomic uint64_t *counter)
+{
+	return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+/* One number that has no labels. */
+static void put_single(struct qy_buffer *out, const char *name, const char *type, const char *help,
+		       uint64_t value)
+{
+	describe(out, name, type, help);
+	sample(out, name, no_labels, value);
+}
+
+/* Classes are cumulative in this format: each holds those below it. */
+static void put_durations(struct qy_buffer *out, const struct qy_server_counters *counters)
+{
+	static const char name[] = "quotey_http_request_seconds";
+	uint64_t so_far = 0;
+	char bound[32];
+	size_t i;
+
+	describe(out, name, "histogram", "From a request's first link to its answer.");
+	for (i = 0; i <= QY_TOOK_BOUNDS; i++) {
+		const struct label labels[LABELS_MAX] = {{"le", bound}};
+
+		snprintf(bound, sizeof(bound), "+Inf");
+		if (i < QY_TOOK_BOUNDS) {
+			snprintf(bound, sizeof(bound), "%" PRId64 ".%03" PRId64,
+				 qy_took_bounds_us[i] / 1000000,
+				 qy_took_bounds_us[i] / 1000 % 1000);
+		}
+		so_far += load(&counters->took[i]);
+		sample(out, "quotey_http_request_seconds_bucket", labels, so_far);
+	}
+	sample_ns(out, "quotey_http_request_seconds_sum", no_labels,
+		  load(&counters->took_us) * 1000);
+	sample(out, "quotey_http_request_seconds_count", no_labels, so_far);
+}
+
 static void put_requests(struct qy_buffer *out, const struct qy_server_counters *counters)
 {
 	static const char *const classes[] = {"2xx", "3xx", "4xx", "5xx"};
@@ -147,9 +191,35 @@ static void put_requests(struct qy_buffer *out, const struct qy_server_counters 
 	for (i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
 		const struct label labels[LABELS_MAX] = {{"class", classes[i]}};
 
-		sample(out, name, labels,
-		       atomic_load_explicit(&counters->by_class[i + 2], memory_order_relaxed));
+		sample(out, name, labels, load(&counters->by_class[i + 2]));
 	}
+	put_durations(out, counters);
+	put_single(out, "quotey_http_response_bytes_total", "counter", "Bytes of answers' bodies.",
+		   load(&counters->bytes));
+	put_single(out, "quotey_auth_denied_total", "counter",
+		   "Requests refused for their key, its scopes or their form.",
+		   load(&counters->denied));
+	put_single(out, "quotey_auth_denied_unaudited", "gauge",
+		   "Refusals since the last audit row, which have none: too many came.",
+		   load(&counters->unaudited));
+	put_single(out, "quotey_rate_limited_total", "counter",
+		   "Requests refused because their key had used up its minute.",
+		   load(&counters->limited));
+}
+
+static void put_log(struct qy_buffer *out, const struct qrt_log *log)
+{
+	struct qrt_log_stats stats;
+
+	qrt_log_stats(log, &stats);
+	put_single(out, "quotey_log_lines_total", "counter", "Log lines written or queued.",
+		   stats.lines);
+	put_single(out, "quotey_log_repeats_total", "counter",
+		   "Log lines left out: equal to one shortly before.", stats.repeats);
+	put_single(out, "quotey_log_dropped_total", "counter",
+		   "Log lines lost: they came faster than they could be written.", stats.dropped);
+	put_single(out, "quotey_log_write_errors_total", "counter", "Failed writes of the log.",
+		   stats.write_errors);
 }
 
 static uint64_t audit_value(const struct qrt_audit *audit, size_t offset)
@@ -254,6 +324,9 @@ void qy_control_metrics(void *app, const struct qrt_control_request *req,
 	if (env->counters != NULL) {
 		put_requests(&out, env->counters);
 	}
+	put_single(&out, "quotey_killed", "gauge", "1 while the kill holds all on the fallback.",
+		   qy_killed(env) != 0);
+	put_log(&out, env->log);
 	put_components(&out, stages, count);
 	put_runtimes(&out, env);
 	put_cancels(&out, env);

@@ -9,6 +9,7 @@
 
 #include "quotey/server/control_reply.h"
 #include "quotey/server/control_task.h"
+#include "quotey/server/kill.h"
 #include "quotey/server/move_json.h"
 #include "quotey/server/move_request.h"
 
@@ -16,11 +17,24 @@
 
 struct mover {
 	struct qy_control_task task;
-	struct qrt_switchboard *sb;
+	struct qy_control_env *env;
 	struct qy_move_request request;
+	bool is_held; /* by a kill: nothing was moved */
 	struct qrt_move moves[QRT_COMPONENTS_MAX];
 	size_t count;
 };
+
+/*
+ * Asked on the supervisor right before the move: a kill that comes now has its turn after it, and
+ * so the last word.
+ */
+static bool held(struct mover *mover, const char *backend)
+{
+	const struct qy_control_env *env = mover->env;
+
+	mover->is_held = qy_killed(env) && (backend == NULL || strcmp(backend, env->fallback) != 0);
+	return mover->is_held;
+}
 
 static enum qrt_err move_main(struct qrt_cx *cx, void *arg)
 {
@@ -28,7 +42,10 @@ static enum qrt_err move_main(struct qrt_cx *cx, void *arg)
 	const struct qy_move_request *request = &mover->request;
 	struct qrt_move *move = &mover->moves[0];
 
-	move->err = qrt_switchboard_move(cx, mover->sb, request->component, request->backend,
+	if (held(mover, request->backend)) {
+		return QRT_OK;
+	}
+	move->err = qrt_switchboard_move(cx, mover->env->sb, request->component, request->backend,
 					 request->actor, request->reason, move);
 	mover->count = 1;
 	return QRT_OK;
@@ -38,7 +55,7 @@ static void rollback_one(struct qrt_cx *cx, struct mover *mover, const char *com
 {
 	struct qrt_move *move = &mover->moves[mover->count++];
 
-	move->err = qrt_switchboard_rollback(cx, mover->sb, component, mover->request.actor,
+	move->err = qrt_switchboard_rollback(cx, mover->env->sb, component, mover->request.actor,
 					     mover->request.reason, move);
 }
 
@@ -48,11 +65,14 @@ static enum qrt_err rollback_main(struct qrt_cx *cx, void *arg)
 	struct qrt_stage stages[QRT_COMPONENTS_MAX];
 	size_t count, i;
 
+	if (held(mover, NULL)) {
+		return QRT_OK;
+	}
 	if (mover->request.component[0] != '\0') {
 		rollback_one(cx, mover, mover->request.component);
 		return QRT_OK;
 	}
-	count = qrt_switchboard_stages(mover->sb, stages, QRT_COMPONENTS_MAX);
+	count = qrt_switchboard_stages(mover->env->sb, stages, QRT_COMPONENTS_MAX);
 	for (i = 0; i < count; i++) {
 		if (stages[i].previous[0] != '\0') {
 			rollback_one(cx, mover, stages[i].component);
@@ -114,6 +134,15 @@ static void no_answer(struct qrt_control_reply *reply, enum qrt_err err)
 	qy_control_reply_error(reply, &error);
 }
 
+static void reply_held(struct qrt_control_reply *reply, const struct qy_control_env *env)
+{
+	struct qy_error error;
+
+	qy_error_set(&error, 409, "KILLED", "Everything is held on %s until the kill is cleared.",
+		     env->fallback);
+	qy_control_reply_error(reply, &error);
+}
+
 static void serve(struct qy_control_env *env, const struct qrt_control_request *req, bool is_set,
 		  struct qrt_control_reply *reply)
 {
@@ -136,11 +165,13 @@ static void serve(struct qy_control_env *env, const struct qrt_control_request *
 		qy_control_reply_error(reply, &error);
 		return;
 	}
-	mover->sb = env->sb;
+	mover->env = env;
 	err = qy_control_task_run(env->supervisor, MOVE_MAX_NS, is_set ? move_main : rollback_main,
 				  &mover->task);
 	if (err) {
 		no_answer(reply, err);
+	} else if (mover->is_held) {
+		reply_held(reply, env);
 	} else if (is_set || mover->request.component[0] != '\0') {
 		reply_one(reply, &mover->moves[0]);
 	} else {

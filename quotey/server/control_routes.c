@@ -11,6 +11,7 @@ const struct qrt_control_route qy_control_routes[] = {
     {"GET", "/regions", QRT_CONTROL_READ, qy_control_regions},
     {"GET", "/runtime", QRT_CONTROL_READ, qy_control_stages},
     {"GET", "/runtime/history", QRT_CONTROL_READ, qy_control_history},
+    {"POST", "/runtime/kill", QRT_CONTROL_CHANGE, qy_control_kill},
     {"POST", "/runtime/rollback", QRT_CONTROL_CHANGE, qy_control_rollback},
     {"POST", "/runtime/set", QRT_CONTROL_CHANGE, qy_control_set},
     {"POST", "/runtime/trace", QRT_CONTROL_CHANGE, qy_control_trace},

@@ -24,6 +24,10 @@ struct qy_control_env {
 	_Atomic bool draining;			   /* readiness says so from then on */
 	_Atomic bool is_recording;		   /* control_trace.c */
 	int64_t stuck_after_ns;			   /* a loop busy for so long is not live; 0: 5 s */
+	struct qrt_log *log;			   /* may be NULL */
+	const char *fallback;			   /* the backend that a kill sends everything to */
+	_Atomic unsigned kill_causes;		   /* kill.c */
+	int64_t kill_every_ns;			   /* how often its sign is looked for; 0: 1 s */
 };
 
 extern const struct qrt_control_route qy_control_routes[];

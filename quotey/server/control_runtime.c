@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "quotey/server/control_reply.h"
+#include "quotey/server/kill.h"
 #include "quotey/server/move_json.h"
 
 #define HISTORY_MAX 64
@@ -42,6 +43,19 @@ static void write_runtimes(struct qy_json *json, const struct qy_control_env *en
 	qy_json_array_end(json);
 }
 
+/* By what; an empty list: by nothing. */
+static void write_killed(struct qy_json *json, unsigned causes)
+{
+	qy_json_array_begin(json);
+	if (causes & QY_KILL_COMMAND) {
+		qy_json_string(json, "command");
+	}
+	if (causes & QY_KILL_FILE) {
+		qy_json_string(json, "file");
+	}
+	qy_json_array_end(json);
+}
+
 void qy_control_stages(void *app, const struct qrt_control_request *req,
 		       struct qrt_control_reply *reply)
 {
@@ -59,6 +73,10 @@ void qy_control_stages(void *app, const struct qrt_control_request *req,
 		write_stage(&json, &stages[i]);
 	}
 	qy_json_array_end(&json);
+	qy_json_key(&json, "fallback");
+	qy_json_string(&json, env->fallback);
+	qy_json_key(&json, "killed");
+	write_killed(&json, qy_killed(env));
 	qy_json_key(&json, "runtimes");
 	write_runtimes(&json, env);
 	qy_json_object_end(&json);

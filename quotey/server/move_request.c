@@ -74,6 +74,41 @@ static bool check_values(const struct qy_move_request *request, struct qy_error 
 	return true;
 }
 
+static const struct qy_member_rule kill_rules[] = {
+    {"clear", QY_DOC_BOOLEAN, false},
+    {"reason", QY_DOC_STRING, false},
+    {"actor", QY_DOC_STRING, false},
+};
+
+bool qy_kill_request_read(const char *text, size_t length, struct qy_move_request *ret_request,
+			  struct qy_error *error)
+{
+	struct qy_move_request request = {.actor = "user:operator"};
+	const struct qy_doc *member;
+	struct qy_doc *body = NULL;
+	bool good;
+
+	if (length == 0) {
+		*ret_request = request;
+		return true;
+	}
+	if (!qy_body_parse(text, length, &body, error)) {
+		return false;
+	}
+	good = qy_shape_check(body, kill_rules, sizeof(kill_rules) / sizeof(kill_rules[0]), "",
+			      error) &&
+	       take(body, "reason", request.reason, sizeof(request.reason), error) &&
+	       take(body, "actor", request.actor, sizeof(request.actor), error) &&
+	       check_values(&request, error);
+	member = good ? qy_doc_member(body, "clear") : NULL;
+	request.is_clear = member != NULL && qy_doc_boolean(member);
+	qy_doc_destroy(&body);
+	if (good) {
+		*ret_request = request;
+	}
+	return good;
+}
+
 bool qy_move_request_read(const char *text, size_t length, bool with_backend,
 			  struct qy_move_request *ret_request, struct qy_error *error)
 {

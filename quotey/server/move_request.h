@@ -1,5 +1,5 @@
 /*
- * The body of POST /runtime/set and /runtime/rollback. Pure.
+ * The bodies of POST /runtime/set, /runtime/rollback and /runtime/kill. Pure.
  */
 #ifndef QY_SERVER_MOVE_REQUEST_H
 #define QY_SERVER_MOVE_REQUEST_H
@@ -13,6 +13,7 @@ struct qy_move_request {
 	char backend[16];   /* of set; "" for rollback */
 	char actor[64];	    /* "user:operator" when not given */
 	char reason[128];
+	bool is_clear; /* of a kill */
 };
 
 /*
@@ -22,6 +23,10 @@ struct qy_move_request {
  */
 bool qy_move_request_read(const char *text, size_t length, bool with_backend,
 			  struct qy_move_request *ret_request, struct qy_error *error) QRT_MUST_USE;
+
+/* Reads {"clear", "reason", "actor"} of POST /runtime/kill, all optional; an empty text is {}. */
+bool qy_kill_request_read(const char *text, size_t length, struct qy_move_request *ret_request,
+			  struct qy_error *error) QRT_MUST_USE;
 
 /* The status that answers a move which ended with @err. */
 int qy_move_status(enum qrt_err err);

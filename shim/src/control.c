@@ -19,6 +19,7 @@
 #include <netinet/in.h>
 #include <pthread.h>
 #include <qrt/control.h>
+#include <qrt/digest.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -232,21 +233,15 @@ static void drain(struct mg_connection *conn, const struct mg_request_info *info
 static bool token_is_right(const struct qrt_control *control, const char *offered)
 {
 	unsigned char padded[TOKEN_MAX + 1] = {0};
-	volatile unsigned char differ;
-	size_t len = strlen(offered), i;
+	size_t len = strlen(offered);
 
 	if (len > TOKEN_MAX) {
 		return false;
 	}
+	/* Tokens have no zero byte: equal buffers have equal lengths. */
 	memcpy(padded, offered, len);
-	differ = (unsigned char)(len ^ control->token_len);
-	for (i = 0; i < sizeof(padded); i++) {
-		differ = (unsigned char)(differ | (padded[i] ^ control->token[i]));
-	}
-	return differ == 0;
+	return qrt_equal_ct(padded, control->token, sizeof(padded));
 }
-
-_Static_assert(TOKEN_MAX <= 255, "the lengths are compared as one byte");
 
 /* Returns 0 when the request may go on, else the status it was answered with. */
 static int check_guard(const struct qrt_control *control, struct mg_connection *conn,

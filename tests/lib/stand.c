@@ -79,6 +79,8 @@ static enum qrt_err begin(struct qrt_cx *cx, void *arg)
 	stand->control.n_runtimes = stand->n_runtimes;
 	stand->control.db = stand->server_env.db;
 	stand->control.counters = &stand->counters;
+	stand->control.log = stand->log;
+	stand->control.fallback = stand->backend;
 	return QRT_OK;
 }
 

@@ -1,0 +1,269 @@
+/*
+ * The kill: what it moves, what it holds, and that clearing moves nothing; by command on real
+ * backends, by its file's sign there and in the lab's time.
+ */
+#include "tests/lib/test.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "quotey/server/kill.h"
+#include "tests/lib/stand.h"
+
+static void assert_control(struct stand *stand, const char *method, const char *path,
+			   const char *body, int status, const char *part)
+{
+	char *text = stand_control(stand, method, path, body, status);
+
+	if (strstr(text, part) == NULL) {
+		fail_msg("%s: no '%s' in %s", path, part, text);
+	}
+	free(text);
+}
+
+static enum qrt_err start_db(struct qrt_cx *cx, void *arg)
+{
+	return stand_move(cx, arg, "db");
+}
+
+/* The backend that is not the stand's; NULL when the build has no other. */
+static const char *other_of(const struct stand *stand)
+{
+	const char *other = strcmp(stand->backend, "legacy") == 0 ? "region" : "legacy";
+	size_t n;
+
+	return qrt_backend_promises(other, &n) != NULL ? other : NULL;
+}
+
+static void assert_both_on(struct stand *stand, const char *backend)
+{
+	char part[64];
+
+	snprintf(part, sizeof(part), "\"backend\":\"%s\",\"component\":\"db\"", backend);
+	assert_control(stand, "GET", "/runtime", "", 200, part);
+	snprintf(part, sizeof(part), "\"backend\":\"%s\",\"component\":\"server\"", backend);
+	assert_control(stand, "GET", "/runtime", "", 200, part);
+}
+
+/* --- by command ------------------------------------------------------------------------------ */
+
+static void by_command(struct stand *stand)
+{
+	const char *other = other_of(stand);
+	char back[128], part[128];
+
+	stand->control.fallback = other != NULL ? other : stand->backend;
+	stand_run(stand, start_db);
+	assert_control(stand, "GET", "/runtime", "", 200, "\"killed\":[]");
+	assert_control(stand, "GET", "/metrics", "", 200, "\nquotey_killed 0\n");
+	assert_control(stand, "POST", "/runtime/kill", "{\"reason\":\"smoke\"}", 200,
+		       "{\"killed\":true,\"moves\":[{");
+	assert_both_on(stand, stand->control.fallback);
+	assert_control(stand, "GET", "/runtime", "", 200, "\"killed\":[\"command\"]");
+	assert_control(stand, "GET", "/metrics", "", 200, "\nquotey_killed 1\n");
+	assert_non_null(strstr(stand->text, " warn control: killed: all goes to the fallback "));
+	/* Held: wherever one wants to go. */
+	snprintf(back, sizeof(back), "{\"component\":\"server\",\"backend\":\"%s\"}",
+		 stand->backend);
+	snprintf(part, sizeof(part), "Everything is held on %s until the kill is cleared.",
+		 stand->control.fallback);
+	assert_control(stand, "POST", "/runtime/set", back, other != NULL ? 409 : 200,
+		       other != NULL ? part : "\"ok\":true");
+	assert_control(stand, "POST", "/runtime/rollback", "", 409, "\"code\":\"KILLED\"");
+	assert_control(stand, "POST", "/runtime/kill", "", 200, "\"ok\":true");
+	assert_both_on(stand, stand->control.fallback);
+	/* Cleared: nothing moves, but may. */
+	assert_control(stand, "POST", "/runtime/kill", "{\"clear\":true}", 200,
+		       "{\"killed\":false,\"ok\":true}");
+	assert_both_on(stand, stand->control.fallback);
+	if (other != NULL) {
+		assert_control(stand, "POST", "/runtime/rollback", "", 200, "\"ok\":true");
+		assert_both_on(stand, stand->backend);
+		assert_control(stand, "GET", "/runtime/history", "", 200, "\"reason\":\"smoke\"");
+	}
+}
+
+static void a_kill_moves_and_holds_until_it_is_cleared(void **state)
+{
+	(void)state;
+	on_each_stand(by_command);
+}
+
+static void bad_requests(struct stand *stand)
+{
+	stand->control.fallback = stand->backend;
+	assert_control(stand, "POST", "/runtime/kill", "{\"clear\":1}", 422, "clear");
+	assert_control(stand, "POST", "/runtime/kill", "{\"clean\":true}", 422, "clean");
+	assert_control(stand, "POST", "/runtime/kill", "{\"actor\":\"me\"}", 400, "actor");
+	assert_control(stand, "POST", "/runtime/kill", "[", 400, "");
+	assert_control(stand, "GET", "/runtime", "", 200, "\"killed\":[]");
+	atomic_store(&stand->control.draining, true);
+	assert_control(stand, "POST", "/runtime/kill", "", 503, "stopped");
+	atomic_store(&stand->control.draining, false);
+}
+
+static void a_request_that_is_none_kills_nothing(void **state)
+{
+	(void)state;
+	on_each_stand(bad_requests);
+}
+
+/* --- by the file ----------------------------------------------------------------------------- */
+
+static struct sign {
+	_Atomic bool there;
+	_Atomic unsigned asked;
+} sign;
+
+static enum qrt_err probe(struct qrt_cx *cx, void *arg, bool *ret_there)
+{
+	(void)cx;
+	(void)arg;
+	atomic_fetch_add(&sign.asked, 1);
+	*ret_there = atomic_load(&sign.there);
+	return QRT_OK;
+}
+
+static enum qrt_err watch(struct qrt_cx *cx, void *arg)
+{
+	return qy_kill_watch(cx, arg, probe, NULL);
+}
+
+static enum qrt_err until(struct qrt_cx *cx, struct stand *stand, unsigned causes)
+{
+	enum qrt_err err = QRT_OK;
+
+	while (!err && qy_killed(&stand->control) != causes) {
+		err = qrt_sleep(cx, QRT_MS);
+	}
+	return err;
+}
+
+static enum qrt_err both_on(struct qrt_cx *cx, struct stand *stand, const char *backend)
+{
+	struct qrt_stage stages[QRT_COMPONENTS_MAX];
+	enum qrt_err err = QRT_OK;
+	bool there = false;
+
+	while (!err && !there) {
+		there = qrt_switchboard_stages(stand->sb, stages, QRT_COMPONENTS_MAX) == 2 &&
+			strcmp(stages[0].backend, backend) == 0 &&
+			strcmp(stages[1].backend, backend) == 0;
+		err = there ? QRT_OK : qrt_sleep(cx, QRT_MS);
+	}
+	return err;
+}
+
+static enum qrt_err with_a_watch(struct qrt_cx *cx, void *arg)
+{
+	const struct qrt_region_options opts = {.policy = QRT_COLLECT, .flags = QRT_CANCEL_REST};
+	struct stand *stand = arg;
+	struct qrt_region *region = NULL;
+
+	EXPECT(!stand_move(cx, stand, "db"));
+	EXPECT(!qrt_region_open_with(cx, &opts, &region));
+	EXPECT(!qrt_spawn(region, watch, &stand->control));
+	EXPECT(!until(cx, stand, 0));
+	atomic_store(&sign.there, true);
+	EXPECT(!until(cx, stand, QY_KILL_FILE));
+	EXPECT(!both_on(cx, stand, stand->control.fallback));
+	/* Somebody moves it by a way that does not ask: it is brought back. */
+	EXPECT(!stand_move(cx, stand, "server"));
+	EXPECT(!both_on(cx, stand, stand->control.fallback));
+	atomic_store(&sign.there, false);
+	EXPECT(!until(cx, stand, 0));
+	EXPECT(!both_on(cx, stand, stand->control.fallback));
+	/* Where a cancel is not remembered the flag ends it. */
+	atomic_store(&stand->control.draining, true);
+	EXPECT(qrt_region_close(cx, &region, QRT_OK) == QRT_OK);
+	atomic_store(&stand->control.draining, false);
+	return QRT_OK;
+}
+
+static void by_file(struct stand *stand)
+{
+	const char *other = other_of(stand);
+
+	stand->control.fallback = other != NULL ? other : stand->backend;
+	stand->control.kill_every_ns = 5 * QRT_MS;
+	atomic_store(&sign.there, false);
+	stand_run(stand, with_a_watch);
+	assert_non_null(strstr(stand->text, " actor=system:kill-file "));
+	assert_non_null(strstr(stand->text, "the kill is cleared: nothing moves back by itself "
+					    "cause=file\n"));
+	assert_control(stand, "GET", "/runtime", "", 200, "\"killed\":[]");
+}
+
+static void while_the_file_is_there_all_is_held(void **state)
+{
+	(void)state;
+	on_each_stand(by_file);
+}
+
+static void both_causes(struct stand *stand)
+{
+	stand->control.fallback = stand->backend;
+	atomic_fetch_or(&stand->control.kill_causes, QY_KILL_FILE);
+	assert_control(stand, "POST", "/runtime/kill", "", 200, "\"ok\":true");
+	assert_control(stand, "GET", "/runtime", "", 200, "\"killed\":[\"command\",\"file\"]");
+	assert_control(stand, "POST", "/runtime/kill", "{\"clear\":true}", 409, "KILL_FILE");
+	assert_control(stand, "GET", "/runtime", "", 200, "\"killed\":[\"file\"]");
+}
+
+static void a_command_does_not_clear_the_file(void **state)
+{
+	(void)state;
+	on_each_stand(both_causes);
+}
+
+/* --- in virtual time ------------------------------------------------------------------------- */
+
+static enum qrt_err watched_for_a_while(struct qrt_cx *cx, void *arg)
+{
+	const struct qrt_region_options opts = {.policy = QRT_COLLECT, .flags = QRT_CANCEL_REST};
+	const struct qrt_switchboard_options none = {0};
+	struct qy_control_env *env = arg;
+	struct qrt_region *region = NULL;
+
+	EXPECT(!qrt_switchboard_create(&none, &env->sb));
+	atomic_store(&sign.asked, 0);
+	EXPECT(!qrt_region_open_with(cx, &opts, &region));
+	EXPECT(!qrt_spawn(region, watch, env));
+	EXPECT(!qrt_sleep(cx, 10 * QRT_SEC + QRT_SEC / 2));
+	EXPECT(atomic_load(&sign.asked) == 11);
+	EXPECT(qy_killed(env) == 0);
+	atomic_store(&sign.there, true);
+	EXPECT(!qrt_sleep(cx, QRT_SEC));
+	EXPECT(qy_killed(env) == QY_KILL_FILE);
+	atomic_store(&sign.there, false);
+	EXPECT(!qrt_sleep(cx, QRT_SEC));
+	EXPECT(qy_killed(env) == 0);
+	EXPECT(qrt_region_close(cx, &region, QRT_OK) == QRT_OK);
+	qrt_switchboard_destroy(&env->sb);
+	return QRT_OK;
+}
+
+static void the_file_is_looked_for_every_second(void **state)
+{
+	struct qy_control_env env = {.fallback = "lab"};
+
+	(void)state;
+	atomic_store(&sign.there, false);
+	assert_int_equal(on_backend("lab", watched_for_a_while, &env), QRT_OK);
+	assert_int_equal(on_backend("lab-legacy", watched_for_a_while, &env), QRT_OK);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_kill_moves_and_holds_until_it_is_cleared),
+	    cmocka_unit_test(a_request_that_is_none_kills_nothing),
+	    cmocka_unit_test(while_the_file_is_there_all_is_held),
+	    cmocka_unit_test(a_command_does_not_clear_the_file),
+	    cmocka_unit_test(the_file_is_looked_for_every_second),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
