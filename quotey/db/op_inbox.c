@@ -1,6 +1,4 @@
 /* Taking in what Slack sends. Each envelope is audited, also one that is known. */
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "quotey/core/json_write.h"
@@ -11,6 +9,8 @@
 struct receive_job {
 	const struct qy_inbox_item *item;
 	struct qy_inbox_receipt receipt;
+	char first[QY_INBOX_ENVELOPE_SIZE]; /* the envelope that was stored: this one, or one before
+					     */
 	struct qy_stamp stamp;
 };
 
@@ -39,13 +39,11 @@ static enum qrt_err audit(struct qrt_db_conn *conn, struct receive_job *job)
 	    .action = "receive",
 	};
 	char *metadata = NULL;
-	char seq[24];
 	enum qrt_err err =
 	    qy_sql_code(conn, metadata_json(job->item, &metadata), "inbox", job->item->envelope_id);
 
 	if (!err) {
-		snprintf(seq, sizeof(seq), "%" PRIu64, job->receipt.seq);
-		audit.entity_id = seq;
+		audit.entity_id = job->first;
 		audit.metadata_json = metadata;
 		err = qy_repo_audit_add(conn, &job->stamp, &audit);
 	}
@@ -60,11 +58,13 @@ static enum qrt_err run_receive(struct qrt_db_conn *conn, void *arg)
 
 	qy_stamp_rewind(&job->stamp);
 	job->receipt = (struct qy_inbox_receipt){.duplicate = true};
-	err = qy_repo_inbox_find(conn, job->item, &job->receipt.seq);
+	err = qy_repo_inbox_find(conn, job->item, &job->receipt.seq, job->first);
 	if (err == QRT_ENOENT) {
 		job->receipt.duplicate = false;
 		err = qy_repo_inbox_add(conn, job->item, job->stamp.now);
-		err = err ? err : qy_repo_inbox_find(conn, job->item, &job->receipt.seq);
+		if (!err) {
+			err = qy_repo_inbox_find(conn, job->item, &job->receipt.seq, job->first);
+		}
 	}
 	return err ? err : audit(conn, job);
 }

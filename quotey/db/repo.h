@@ -107,9 +107,10 @@ enum qrt_err qy_repo_apikey_touch(struct qrt_db_conn *conn, const char *id,
 
 /* --- inbox (repo_inbox.c) --- */
 
-/* The row of @item, by any of its three keys. ENOENT. */
+/* The row of @item, by any of its three keys, and the envelope it came in. ENOENT. */
 enum qrt_err qy_repo_inbox_find(struct qrt_db_conn *conn, const struct qy_inbox_item *item,
-				uint64_t *ret_seq) QRT_MUST_USE;
+				uint64_t *ret_seq,
+				char ret_envelope_id[QY_INBOX_ENVELOPE_SIZE]) QRT_MUST_USE;
 enum qrt_err qy_repo_inbox_add(struct qrt_db_conn *conn, const struct qy_inbox_item *item,
 			       const char *now) QRT_MUST_USE;
 /* Unless it was acked before; an unknown number is no error. */

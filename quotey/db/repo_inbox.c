@@ -3,17 +3,25 @@
 #include "quotey/db/sql.h"
 
 enum qrt_err qy_repo_inbox_find(struct qrt_db_conn *conn, const struct qy_inbox_item *item,
-				uint64_t *ret_seq)
+				uint64_t *ret_seq, char ret_envelope_id[QY_INBOX_ENVELOPE_SIZE])
 {
-	int64_t seq = 0;
-	enum qrt_err err = qy_sql_number(
+	QRT_AUTO_STMT rows = NULL;
+	bool row = false;
+	enum qrt_err err = qy_sql_open(
 	    conn,
-	    "SELECT seq FROM inbox WHERE envelope_id = ?1 OR event_id = ?2 OR dedupe_key = ?3"
-	    " ORDER BY seq LIMIT 1",
-	    QY_ARGS(QY_T(item->envelope_id), QY_TN(item->event_id), QY_T(item->dedupe_key)), &seq);
+	    "SELECT seq, envelope_id FROM inbox"
+	    " WHERE envelope_id = ?1 OR event_id = ?2 OR dedupe_key = ?3 ORDER BY seq LIMIT 1",
+	    QY_ARGS(QY_T(item->envelope_id), QY_TN(item->event_id), QY_T(item->dedupe_key)), &rows);
 
 	if (!err) {
-		*ret_seq = (uint64_t)seq;
+		err = qrt_db_step(rows, &row);
+	}
+	if (!err && !row) {
+		err = QRT_ENOENT;
+	}
+	if (!err) {
+		*ret_seq = (uint64_t)qrt_db_int(rows, 0);
+		qy_sql_copy(rows, 1, ret_envelope_id, QY_INBOX_ENVELOPE_SIZE);
 	}
 	return err;
 }
