@@ -93,7 +93,10 @@ static int play_file(struct qy_cli *cli, const char *path, struct tally *tally)
 	struct qy_scenario *scenario;
 	int code = qy_cli_scenario_load(cli, path, &scenario);
 
-	if (code == 0) {
+	if (code == 0 && scenario->only_lab) {
+		printf("%s: for the lab only, not compared\n", path);
+		qy_scenario_destroy(&scenario);
+	} else if (code == 0) {
 		code = play_on_each(cli, scenario, scenario->server != NULL ? 2 : CASTS_MAX, tally);
 		qy_scenario_destroy(&scenario);
 	}

@@ -260,7 +260,8 @@ static enum qrt_err play_here(struct qrt_cx *cx, struct stage *stage)
 	    .synchronous_full = true,
 	    .no_transcript = hooks != NULL,
 	    .made = hooks != NULL ? hooks->made : NULL,
-	    .made_arg = hooks != NULL ? hooks->arg : NULL,
+	    .acked = hooks != NULL ? hooks->acked : NULL,
+	    .arg = hooks != NULL ? hooks->arg : NULL,
 	};
 
 	return qy_play(cx, stage->scenario, &setup, stage->result);

@@ -42,7 +42,8 @@ int qy_cli_play(struct qy_cli *cli, const struct qy_scenario *scenario,
 
 /* What a trial adds to a play. */
 struct qy_cli_trial_hooks {
-	void (*made)(void *arg, const char *quote_id); /* as qy_play_setup has it */
+	void (*made)(void *arg, const char *quote_id);	   /* as qy_play_setup has it */
+	void (*acked)(void *arg, const char *envelope_id); /* the same */
 	/* After the play, on its database, however the play has ended; its error counts. */
 	enum qrt_err (*after)(struct qrt_cx *cx, void *arg, const char *url);
 	void *arg;

@@ -1,6 +1,6 @@
 /*
  * One run of a scenario in a lab, and what must hold after it: every quote that an answer 201 told
- * of is there, and the database is whole.
+ * of is there, every envelope that was acked, too, and the database is whole.
  */
 #include "quotey/cli/lab_trial.h"
 
@@ -22,13 +22,20 @@ enum qrt_err qy_cli_trial_init(struct qy_cli_trial *trial, struct qy_cli *cli,
 	*trial =
 	    (struct qy_cli_trial){.cli = cli, .scenario = scenario, .cast = cast, .swept = swept};
 	trial->made = calloc(QY_CLI_TRIAL_QUOTES_MAX, sizeof(*trial->made));
-	return trial->made != NULL ? QRT_OK : QRT_ENOMEM;
+	trial->acked = calloc(QY_CLI_TRIAL_ACKS_MAX, sizeof(*trial->acked));
+	if (trial->made == NULL || trial->acked == NULL) {
+		qy_cli_trial_fini(trial);
+		return QRT_ENOMEM;
+	}
+	return QRT_OK;
 }
 
 void qy_cli_trial_fini(struct qy_cli_trial *trial)
 {
 	free(trial->made);
+	free(trial->acked);
 	trial->made = NULL;
+	trial->acked = NULL;
 }
 
 static void note_made(void *arg, const char *quote_id)
@@ -38,6 +45,16 @@ static void note_made(void *arg, const char *quote_id)
 	/* After a crash the disk that counts no longer hears of it. */
 	if (!qrt_lab_crashed(trial->lab) && trial->n_made < QY_CLI_TRIAL_QUOTES_MAX) {
 		snprintf(trial->made[trial->n_made++], QY_CLI_TRIAL_ID_SIZE, "%s", quote_id);
+	}
+}
+
+static void note_acked(void *arg, const char *envelope_id)
+{
+	struct qy_cli_trial *trial = arg;
+
+	if (!qrt_lab_crashed(trial->lab) && trial->n_acked < QY_CLI_TRIAL_ACKS_MAX) {
+		snprintf(trial->acked[trial->n_acked++], QY_CLI_TRIAL_ENVELOPE_SIZE, "%s",
+			 envelope_id);
 	}
 }
 
@@ -60,6 +77,25 @@ static enum qrt_err look_for_quotes(struct qrt_cx *cx, const struct qy_cli_trial
 			return qrt_prefix(cx, err, trial->made[i]);
 		}
 		qy_quote_fini(&quote);
+	}
+	return QRT_OK;
+}
+
+static enum qrt_err look_for_envelopes(struct qrt_cx *cx, const struct qy_cli_trial *trial,
+				       struct qy_store *store)
+{
+	for (size_t i = 0; i < trial->n_acked; i++) {
+		bool found = false;
+		enum qrt_err err = qy_lab_has_envelope(cx, store, trial->acked[i], &found);
+
+		if (err) {
+			return qrt_prefix(cx, err, trial->acked[i]);
+		}
+		if (!found) {
+			return qrt_fail(cx, QRT_EFAILED,
+					"envelope %s is not there, but it was acked",
+					trial->acked[i]);
+		}
 	}
 	return QRT_OK;
 }
@@ -104,6 +140,9 @@ static enum qrt_err look(struct qrt_cx *cx, void *arg, const char *url)
 	if (!err) {
 		err = look_for_quotes(cx, trial, &store);
 	}
+	if (!err) {
+		err = look_for_envelopes(cx, trial, &store);
+	}
 	qrt_db_close(cx, &store.db);
 	return err;
 }
@@ -122,7 +161,8 @@ static enum qrt_err fail_expectation(struct qrt_lab *lab, const struct qy_play_r
 static enum qrt_err run(struct qrt_lab *lab, void *arg)
 {
 	struct qy_cli_trial *trial = arg;
-	const struct qy_cli_trial_hooks hooks = {.made = note_made, .after = look, .arg = trial};
+	const struct qy_cli_trial_hooks hooks = {
+	    .made = note_made, .acked = note_acked, .after = look, .arg = trial};
 	struct qy_cli_cast cast = *trial->cast;
 	struct qy_cli cli = *trial->cli; /* each run has an outcome of its own */
 	struct qy_play_result result;
@@ -130,6 +170,7 @@ static enum qrt_err run(struct qrt_lab *lab, void *arg)
 
 	trial->lab = lab;
 	trial->n_made = 0;
+	trial->n_acked = 0;
 	cast.lab = lab;
 	err = qy_cli_play_in(&cli, trial->scenario, &cast, &hooks, &result);
 	if (err) {

@@ -11,6 +11,8 @@
 
 #define QY_CLI_TRIAL_QUOTES_MAX 20000
 #define QY_CLI_TRIAL_ID_SIZE 32
+#define QY_CLI_TRIAL_ACKS_MAX 4096
+#define QY_CLI_TRIAL_ENVELOPE_SIZE 65
 
 struct qy_cli_trial {
 	struct qy_cli *cli;
@@ -23,6 +25,8 @@ struct qy_cli_trial {
 	char (*made)[QY_CLI_TRIAL_ID_SIZE]; /* quotes that an answer said were made, the first so
 					       many */
 	size_t n_made;
+	char (*acked)[QY_CLI_TRIAL_ENVELOPE_SIZE]; /* envelopes that Slack was told we have */
+	size_t n_acked;
 };
 
 /* Errors: ENOMEM. */

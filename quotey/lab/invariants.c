@@ -57,6 +57,16 @@ static const struct {
     {"a total is subtotal less discount plus tax",
      "SELECT quote_id FROM pricing_snapshot"
      " WHERE total_minor <> subtotal_minor - discount_minor + tax_minor"},
+    {"every envelope was received once",
+     "SELECT i.envelope_id FROM inbox i WHERE (SELECT count(*) FROM audit_event a"
+     " WHERE a.event_type = 'slack.received' AND a.entity_id = i.envelope_id"
+     " AND a.correlation_id = i.envelope_id) <> 1"},
+    {"what Slack has sent is in the inbox, or was there already",
+     "SELECT a.correlation_id FROM audit_event a WHERE a.event_type IN"
+     " ('slack.received', 'slack.duplicate') AND NOT EXISTS"
+     " (SELECT 1 FROM inbox i WHERE i.envelope_id = a.entity_id)"},
+    {"nothing is acked before it is received",
+     "SELECT envelope_id FROM inbox WHERE acked_at < received_at"},
     {"audit events are numbered without a gap",
      "SELECT max(seq) FROM audit_event HAVING count(*) <> coalesce(max(seq), 0)"},
     {"numbers of quotes are handed out without a gap",
@@ -164,6 +174,34 @@ enum qrt_err qy_lab_invariants(struct qrt_cx *cx, struct qy_store *store, struct
 
 	if (!err) {
 		*ret_broken = job.broken;
+	}
+	return err;
+}
+
+struct envelope_job {
+	const char *envelope_id;
+	bool found;
+};
+
+static enum qrt_err find_envelope(struct qrt_db_conn *conn, void *arg)
+{
+	struct envelope_job *job = arg;
+
+	return qy_sql_exists(conn,
+			     "SELECT 1 FROM audit_event a JOIN inbox i"
+			     " ON i.envelope_id = a.entity_id WHERE a.correlation_id = ?1"
+			     " AND a.event_type IN ('slack.received', 'slack.duplicate')",
+			     QY_ARGS(QY_T(job->envelope_id)), &job->found);
+}
+
+enum qrt_err qy_lab_has_envelope(struct qrt_cx *cx, struct qy_store *store, const char *envelope_id,
+				 bool *ret_found)
+{
+	struct envelope_job job = {.envelope_id = envelope_id};
+	enum qrt_err err = qrt_db_read(cx, store->db, find_envelope, &job);
+
+	if (!err) {
+		*ret_found = job.found;
 	}
 	return err;
 }

@@ -16,4 +16,8 @@
 enum qrt_err qy_lab_invariants(struct qrt_cx *cx, struct qy_store *store, struct qy_buffer *out,
 			       unsigned *ret_broken) QRT_MUST_USE;
 
+/* Whether what Slack has sent as @envelope_id is stored, or what it is the same as. */
+enum qrt_err qy_lab_has_envelope(struct qrt_cx *cx, struct qy_store *store, const char *envelope_id,
+				 bool *ret_found) QRT_MUST_USE;
+
 #endif

@@ -248,7 +248,7 @@ static play_fn *const players[QY_SCENARIO_KINDS] = {
     [QY_SCENARIO_HEAL] = qy_play_in_lab,    [QY_SCENARIO_CRASH] = qy_play_in_lab,
     [QY_SCENARIO_REPEAT] = play_loop,	    [QY_SCENARIO_FOR] = play_loop,
     [QY_SCENARIO_TOGETHER] = play_together, [QY_SCENARIO_SQL] = qy_play_query,
-    [QY_SCENARIO_CHECK] = qy_play_check,
+    [QY_SCENARIO_CHECK] = qy_play_check,    [QY_SCENARIO_SLACK] = qy_play_slack,
 };
 
 enum qrt_err qy_player_run(struct qrt_cx *cx, struct qy_player *player,
@@ -270,13 +270,26 @@ enum qrt_err qy_player_run(struct qrt_cx *cx, struct qy_player *player,
 
 /* --- the whole ------------------------------------------------------------------------------ */
 
-static enum qrt_err check_places(struct qrt_cx *cx, const struct qy_stage *stage)
+static void choose_places(const struct qy_stage *stage, struct qy_stage_places *ret_places)
 {
 	const struct qy_scenario *scenario = stage->scenario;
-	const char *const needed[] = {scenario->server ? scenario->server : stage->setup->server,
-				      scenario->db ? scenario->db : stage->setup->db};
+	const struct qy_play_setup *setup = stage->setup;
+	const char *slack = setup->slack ? setup->slack : setup->server;
 
-	for (size_t i = 0; i < 2; i++) {
+	snprintf(ret_places->server, sizeof(ret_places->server), "%s",
+		 scenario->server ? scenario->server : setup->server);
+	snprintf(ret_places->db, sizeof(ret_places->db), "%s",
+		 scenario->db ? scenario->db : setup->db);
+	snprintf(ret_places->slack, sizeof(ret_places->slack), "%s",
+		 scenario->slack ? scenario->slack : slack);
+}
+
+static enum qrt_err check_places(struct qrt_cx *cx, const struct qy_stage *stage,
+				 const struct qy_stage_places *places)
+{
+	const char *const needed[] = {places->server, places->db, places->slack};
+
+	for (size_t i = 0; i < (stage->scenario->has_slack ? 3 : 2); i++) {
 		size_t place = 0;
 
 		while (place < stage->setup->n_places &&
@@ -294,15 +307,21 @@ static enum qrt_err check_places(struct qrt_cx *cx, const struct qy_stage *stage
 static enum qrt_err play_all(struct qrt_cx *cx, struct qy_player *player)
 {
 	struct qy_stage *stage = player->stage;
-	const struct qy_scenario *scenario = stage->scenario;
-	enum qrt_err err = qy_stage_fill(cx, player);
+	struct qy_stage_places places;
+	enum qrt_err err;
 
-	if (!err) {
-		err = qy_stage_open(cx, stage,
-				    scenario->server ? scenario->server : stage->setup->server,
-				    scenario->db ? scenario->db : stage->setup->db);
+	if (stage->scenario->only_lab && !stage->setup->lab) {
+		return qrt_fail(cx, QRT_ENOTSUP, "the scenario is for a lab only");
 	}
-	return err ? err : qy_player_run(cx, player, scenario->first);
+	choose_places(stage, &places);
+	err = check_places(cx, stage, &places);
+	if (!err) {
+		err = qy_stage_fill(cx, player);
+	}
+	if (!err) {
+		err = qy_stage_open(cx, stage, &places);
+	}
+	return err ? err : qy_player_run(cx, player, stage->scenario->first);
 }
 
 /* Ends what was begun, whatever has become of it; the first error is the one to tell. */
@@ -326,6 +345,23 @@ static enum qrt_err end_stage(struct qrt_cx *cx, struct qy_stage *stage, enum qr
 	return err ? qrt_fail(cx, err, "%s", detail) : end;
 }
 
+/* First what Quotey connects to, then Quotey; the other way round at the end. */
+static enum qrt_err play_outside_in(struct qrt_cx *cx, struct qy_player *player)
+{
+	struct qy_stage *stage = player->stage;
+	enum qrt_err err = qy_stage_open_outside(cx, stage);
+
+	if (!err) {
+		err = qy_player_open(cx, player, NULL);
+		if (!err) {
+			err = play_all(cx, player);
+		}
+		err = qy_player_close(cx, player, err);
+		err = end_stage(cx, stage, err);
+	}
+	return qy_stage_close_outside(cx, stage, err);
+}
+
 enum qrt_err qy_play(struct qrt_cx *cx, const struct qy_scenario *scenario,
 		     const struct qy_play_setup *setup, struct qy_play_result *ret_result)
 {
@@ -339,17 +375,10 @@ enum qrt_err qy_play(struct qrt_cx *cx, const struct qy_scenario *scenario,
 	qy_buffer_init(&ret_result->report, QY_PLAY_REPORT_MAX);
 	stage.server_env.listen_fd = -1;
 	stage.counters = calloc(scenario->n_names + 1, sizeof(*stage.counters));
-	err = stage.counters ? check_places(cx, &stage) : qrt_fail(cx, QRT_ENOMEM, "counters");
+	err = stage.counters ? qrt_mutex_open(cx, &stage.whole)
+			     : qrt_fail(cx, QRT_ENOMEM, "counters");
 	if (!err) {
-		err = qrt_mutex_open(cx, &stage.whole);
-	}
-	if (!err) {
-		err = qy_player_open(cx, &player, NULL);
-		if (!err) {
-			err = play_all(cx, &player);
-		}
-		err = qy_player_close(cx, &player, err);
-		err = end_stage(cx, &stage, err);
+		err = play_outside_in(cx, &player);
 		QRT_IGNORE(qrt_mutex_close(&stage.whole), "every player has ended");
 	}
 	free(stage.counters);

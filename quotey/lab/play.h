@@ -42,6 +42,7 @@ struct qy_play_setup {
 	const struct qy_play_place *places; /* one for each name that the scenario says */
 	size_t n_places;
 	const char *server, *db;       /* where they start when the file has no `place` */
+	const char *slack;	       /* the same; NULL: where the server does */
 	const char *database_url;      /* of no file that is there: it is created */
 	const struct qy_play_lab *lab; /* NULL: no lab; what is only for one is skipped */
 	unsigned move_every;   /* moves a component before each so-many-th request; 0: never */
@@ -49,7 +50,9 @@ struct qy_play_setup {
 	bool no_transcript;    /* only what is expected counts */
 	/* Hears of each quote that an answer said was made; may be NULL. */
 	void (*made)(void *arg, const char *quote_id);
-	void *made_arg;
+	/* Hears of each envelope that Slack was told we have; may be NULL. */
+	void (*acked)(void *arg, const char *envelope_id);
+	void *arg; /* of both */
 };
 
 struct qy_play_result {

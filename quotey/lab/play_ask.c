@@ -228,7 +228,7 @@ static void tell_made(const struct qy_player *player, const struct qy_lab_answer
 	}
 	snprintf(id, sizeof(id), "%.*s", (int)(n - (sizeof(before) - 1)),
 		 location + sizeof(before) - 1);
-	setup->made(setup->made_arg, id);
+	setup->made(setup->arg, id);
 }
 
 static void note_answer(struct qy_player *player, const struct qy_scenario_step *step,

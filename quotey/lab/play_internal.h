@@ -13,7 +13,9 @@
 #include "quotey/db/store.h"
 #include "quotey/lab/http.h"
 #include "quotey/lab/play.h"
+#include "quotey/lab/slack.h"
 #include "quotey/server/server.h"
+#include "quotey/slack/slack.h"
 
 struct qy_stage {
 	const struct qy_scenario *scenario;
@@ -22,6 +24,11 @@ struct qy_stage {
 	struct qrt_switchboard *sb; /* NULL while Quotey is down */
 	struct qy_db_env db_env;
 	struct qy_server_env server_env;
+	struct qy_slack_env slack_env;
+	struct qy_slack_status slack_status;
+	char slack_api[64];
+	struct qrt_region *outside; /* what is not Quotey: the local Slack */
+	struct qy_lab_slack slack;
 	uint16_t port;
 	struct qrt_mutex *whole; /* whoever moves, crashes or looks into the database */
 	uint64_t epoch;		 /* connections of an earlier one are not used again */
@@ -43,9 +50,17 @@ struct qy_player {
 
 /* Creates and fills the database; the keys go to player->values. */
 enum qrt_err qy_stage_fill(struct qrt_cx *cx, struct qy_player *player) QRT_MUST_USE;
-/* Starts the components where @server and @db say. */
-enum qrt_err qy_stage_open(struct qrt_cx *cx, struct qy_stage *stage, const char *server,
-			   const char *db) QRT_MUST_USE;
+/* Where components are. */
+struct qy_stage_places {
+	char server[16], db[16], slack[16];
+};
+/* Starts the components there. */
+enum qrt_err qy_stage_open(struct qrt_cx *cx, struct qy_stage *stage,
+			   const struct qy_stage_places *places) QRT_MUST_USE;
+/* Opens what is outside of Quotey, and ends it again; nothing when the scenario needs nothing. */
+enum qrt_err qy_stage_open_outside(struct qrt_cx *cx, struct qy_stage *stage) QRT_MUST_USE;
+enum qrt_err qy_stage_close_outside(struct qrt_cx *cx, struct qy_stage *stage,
+				    enum qrt_err err) QRT_MUST_USE;
 /* Ends them and forgets the socket; NULL-safe in all parts. */
 enum qrt_err qy_stage_close(struct qrt_cx *cx, struct qy_stage *stage) QRT_MUST_USE;
 /* Appends all tables to @out. */
@@ -90,6 +105,9 @@ enum qrt_err qy_play_move_by_turns(struct qrt_cx *cx, struct qy_player *player) 
 /* play_lab.c: `fault`, `heal`, `crash` */
 enum qrt_err qy_play_in_lab(struct qrt_cx *cx, struct qy_player *player,
 			    const struct qy_scenario_step *step) QRT_MUST_USE;
+/* play_slack.c: `slack` */
+enum qrt_err qy_play_slack(struct qrt_cx *cx, struct qy_player *player,
+			   const struct qy_scenario_step *step) QRT_MUST_USE;
 /* play_sql.c: `sql`, `check database` */
 enum qrt_err qy_play_query(struct qrt_cx *cx, struct qy_player *player,
 			   const struct qy_scenario_step *step) QRT_MUST_USE;

@@ -1,5 +1,6 @@
 /* What only a lab can do. On a real backend such a statement is skipped, and says so. */
 #include <stdio.h>
+#include <string.h>
 
 #include "quotey/db/migrate.h"
 #include "quotey/db/migrations.h"
@@ -22,8 +23,8 @@ static enum qrt_err lacks(struct qrt_cx *cx)
 }
 
 /* As `quotey start` would: brings the schema there, which is also what finds damage. */
-static enum qrt_err start_again(struct qrt_cx *cx, struct qy_stage *stage, const char *server,
-				const char *db)
+static enum qrt_err start_again(struct qrt_cx *cx, struct qy_stage *stage,
+				const struct qy_stage_places *places)
 {
 	struct qy_migrate_report migrated;
 	struct qrt_db *database;
@@ -34,7 +35,7 @@ static enum qrt_err start_again(struct qrt_cx *cx, struct qy_stage *stage, const
 		qrt_db_close(cx, &database);
 	}
 	if (!err) {
-		err = qy_stage_open(cx, stage, server, db);
+		err = qy_stage_open(cx, stage, places);
 		if (err) {
 			char detail[256];
 
@@ -54,10 +55,10 @@ static bool may_pass(enum qrt_err err)
 }
 
 /* The disk may still be a bad one; who keeps services running tries more than once. */
-static enum qrt_err keep_starting(struct qrt_cx *cx, struct qy_stage *stage, const char *server,
-				  const char *db)
+static enum qrt_err keep_starting(struct qrt_cx *cx, struct qy_stage *stage,
+				  const struct qy_stage_places *places)
 {
-	enum qrt_err err = start_again(cx, stage, server, db);
+	enum qrt_err err = start_again(cx, stage, places);
 
 	for (int i = 1; i < STARTS_MAX && may_pass(err); i++) {
 		enum qrt_err slept = qrt_sleep(cx, START_PAUSE);
@@ -65,27 +66,35 @@ static enum qrt_err keep_starting(struct qrt_cx *cx, struct qy_stage *stage, con
 		if (slept) {
 			return slept;
 		}
-		err = start_again(cx, stage, server, db);
+		err = start_again(cx, stage, places);
 	}
 	return err;
 }
 
 /* Where the components are now; the switchboard that knows is about to go. */
-static void where(struct qy_stage *stage, char ret_server[16], char ret_db[16])
+static void where(struct qy_stage *stage, struct qy_stage_places *ret_places)
 {
-	struct qrt_stage stages[2];
-	size_t n = qrt_switchboard_stages(stage->sb, stages, 2);
+	const struct {
+		const char *component;
+		char *place;
+	} into[] = {
+	    {"server", ret_places->server}, {"db", ret_places->db}, {"slack", ret_places->slack}};
+	struct qrt_stage stages[3];
+	size_t n = qrt_switchboard_stages(stage->sb, stages, 3);
 
 	for (size_t i = 0; i < n; i++) {
-		snprintf(stages[i].component[0] == 's' ? ret_server : ret_db, 16, "%s",
-			 stages[i].backend);
+		for (size_t k = 0; k < sizeof(into) / sizeof(into[0]); k++) {
+			if (strcmp(stages[i].component, into[k].component) == 0) {
+				snprintf(into[k].place, 16, "%s", stages[i].backend);
+			}
+		}
 	}
 }
 
 static enum qrt_err crash(struct qrt_cx *cx, struct qy_stage *stage)
 {
 	const struct qy_play_lab *lab = stage->setup->lab;
-	char server[16] = "", db[16] = "";
+	struct qy_stage_places places = {"", "", ""};
 	enum qrt_err err;
 
 	if (!lab->power_off || !lab->power_on) {
@@ -94,7 +103,7 @@ static enum qrt_err crash(struct qrt_cx *cx, struct qy_stage *stage)
 	if (!stage->sb) {
 		return qrt_fail(cx, QRT_ESTATE, "Quotey is down since an earlier crash");
 	}
-	where(stage, server, db);
+	where(stage, &places);
 	stage->epoch++;
 	err = lab->power_off(cx, lab->arg);
 	if (err) {
@@ -102,7 +111,7 @@ static enum qrt_err crash(struct qrt_cx *cx, struct qy_stage *stage)
 	}
 	QRT_IGNORE(qy_stage_close(cx, stage), "its power is off: nothing of it can succeed");
 	err = lab->power_on(cx, lab->arg);
-	return err ? err : keep_starting(cx, stage, server, db);
+	return err ? err : keep_starting(cx, stage, &places);
 }
 
 static enum qrt_err do_it(struct qrt_cx *cx, struct qy_stage *stage,

@@ -105,23 +105,23 @@ enum qrt_err qy_stage_dump(struct qrt_cx *cx, struct qy_stage *stage, struct qy_
 
 /* --- the components ------------------------------------------------------------------------- */
 
-static enum qrt_err add_components(struct qrt_cx *cx, struct qy_stage *stage)
+static enum qrt_err add_places(struct qy_stage *stage)
 {
-	int fd = -1;
-	enum qrt_err err;
+	enum qrt_err err = QRT_OK;
 
-	for (size_t i = 0; i < stage->setup->n_places; i++) {
+	for (size_t i = 0; i < stage->setup->n_places && !err; i++) {
 		err = qrt_switchboard_add_runtime(stage->sb, stage->setup->places[i].name,
 						  stage->setup->places[i].rt);
-		if (err) {
-			return err;
-		}
 	}
-	err = qrt_switchboard_add_component(stage->sb, &qy_db_component, &stage->db_env);
-	if (!err) {
-		/* After a crash on the port of before. */
-		err = qrt_socket_listen(cx, address, stage->port, &fd, &stage->port);
-	}
+	return err;
+}
+
+static enum qrt_err add_server(struct qrt_cx *cx, struct qy_stage *stage)
+{
+	int fd = -1;
+	/* After a crash on the port of before. */
+	enum qrt_err err = qrt_socket_listen(cx, address, stage->port, &fd, &stage->port);
+
 	if (err) {
 		return err;
 	}
@@ -131,21 +131,57 @@ static enum qrt_err add_components(struct qrt_cx *cx, struct qy_stage *stage)
 	return qrt_switchboard_add_component(stage->sb, &qy_server_component, &stage->server_env);
 }
 
-enum qrt_err qy_stage_open(struct qrt_cx *cx, struct qy_stage *stage, const char *server,
-			   const char *db)
+static enum qrt_err add_slack(struct qy_stage *stage)
+{
+	enum qrt_err err;
+
+	if (!stage->scenario->has_slack) {
+		return QRT_OK;
+	}
+	snprintf(stage->slack_api, sizeof(stage->slack_api), "http://%s:%u/api", address,
+		 stage->slack.api_port);
+	stage->slack_env = (struct qy_slack_env){
+	    .db = qrt_switchboard_port(stage->sb, "db"),
+	    .api_base_url = stage->slack_api,
+	    .app_token = QY_LAB_SLACK_TOKEN,
+	    .figures = {.base_delay_ms = 250, .max_delay_ms = 5000, .max_retries = 5},
+	    .status = &stage->slack_status,
+	};
+	err = qrt_switchboard_add_component(stage->sb, &qy_slack_component, &stage->slack_env);
+	stage->slack_env.self = qrt_switchboard_port(stage->sb, "slack");
+	return err;
+}
+
+static enum qrt_err add_components(struct qrt_cx *cx, struct qy_stage *stage)
+{
+	enum qrt_err err = add_places(stage);
+
+	if (!err) {
+		err = qrt_switchboard_add_component(stage->sb, &qy_db_component, &stage->db_env);
+	}
+	if (!err) {
+		err = add_server(cx, stage);
+	}
+	return err ? err : add_slack(stage);
+}
+
+enum qrt_err qy_stage_open(struct qrt_cx *cx, struct qy_stage *stage,
+			   const struct qy_stage_places *places)
 {
 	const struct qrt_switchboard_options opts = {0};
+	const struct {
+		const char *component, *place;
+	} starts[] = {{"db", places->db}, {"server", places->server}, {"slack", places->slack}};
+	size_t n = stage->scenario->has_slack ? 3 : 2;
 	struct qrt_move move;
 	enum qrt_err err = qrt_switchboard_create(&opts, &stage->sb);
 
 	if (!err) {
 		err = add_components(cx, stage);
 	}
-	if (!err) {
-		err = qrt_switchboard_move(cx, stage->sb, "db", db, actor, "start", &move);
-	}
-	if (!err) {
-		err = qrt_switchboard_move(cx, stage->sb, "server", server, actor, "start", &move);
+	for (size_t i = 0; i < n && !err; i++) {
+		err = qrt_switchboard_move(cx, stage->sb, starts[i].component, starts[i].place,
+					   actor, "start", &move);
 	}
 	return err ? qrt_prefix(cx, err, "open Quotey") : QRT_OK;
 }
@@ -159,6 +195,37 @@ enum qrt_err qy_stage_close(struct qrt_cx *cx, struct qy_stage *stage)
 		stage->server_env.listen_fd = -1;
 	}
 	qrt_switchboard_destroy(&stage->sb);
+	return err;
+}
+
+/* --- what is outside of it ------------------------------------------------------------------ */
+
+enum qrt_err qy_stage_open_outside(struct qrt_cx *cx, struct qy_stage *stage)
+{
+	const struct qrt_region_options opts = {.name = "outside", .policy = QRT_COLLECT};
+	enum qrt_err err;
+
+	if (!stage->scenario->has_slack) {
+		return QRT_OK;
+	}
+	err = qrt_region_open_with(cx, &opts, &stage->outside);
+	if (!err) {
+		err =
+		    qy_lab_slack_open(qrt_region_cx(stage->outside), stage->outside, &stage->slack);
+		stage->slack.acked = stage->setup->acked;
+		stage->slack.acked_arg = stage->setup->arg;
+	}
+	return err;
+}
+
+enum qrt_err qy_stage_close_outside(struct qrt_cx *cx, struct qy_stage *stage, enum qrt_err err)
+{
+	if (stage->outside == NULL) {
+		return err;
+	}
+	qy_lab_slack_close(qrt_region_cx(stage->outside), &stage->slack);
+	err = qrt_region_close(cx, &stage->outside, err);
+	qy_lab_slack_forget(&stage->slack);
 	return err;
 }
 

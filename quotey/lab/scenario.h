@@ -109,6 +109,15 @@ enum qy_scenario_fault_kind {
 	QY_SCENARIO_FAULT_DISK_FULL,
 	QY_SCENARIO_FAULT_DISK_IO_ERROR,   /* share of the disk's calls */
 	QY_SCENARIO_FAULT_DISK_SLOW_FSYNC, /* max_ns each */
+	QY_SCENARIO_FAULT_LOOKUP,	   /* share of name lookups that fail */
+	QY_SCENARIO_FAULT_WS_DELAY,	   /* share of messages that come late */
+	QY_SCENARIO_FAULT_WS_DROP,	   /* share that are lost, and their connection with them */
+	QY_SCENARIO_FAULT_WS_DUPLICATE,	   /* share of a server's that come twice */
+	QY_SCENARIO_FAULT_WS_CLOSE,	   /* share that are cut off by a close */
+	QY_SCENARIO_FAULT_WS_PONG_LOSS,	   /* share of pings that are not answered */
+	QY_SCENARIO_FAULT_CHILD_NO_START,  /* share of child processes that cannot be started */
+	QY_SCENARIO_FAULT_CHILD_CRASH,	   /* share that die at some moment */
+	QY_SCENARIO_FAULT_CHILD_STUCK,	   /* share that never end by themselves */
 	QY_SCENARIO_FAULT_KINDS
 };
 
@@ -118,6 +127,38 @@ struct qy_scenario_fault {
 	int64_t min_ns, max_ns;
 	unsigned number;
 	const char *words; /* "disk io-error 1%", as it is written */
+};
+
+/* --- the local Slack -------------------------------------------------------------------------- */
+
+enum qy_scenario_slack_kind {
+	QY_SCENARIO_SLACK_HELLO,
+	QY_SCENARIO_SLACK_GREETS,
+	QY_SCENARIO_SLACK_SEND,
+	QY_SCENARIO_SLACK_DISCONNECT,
+	QY_SCENARIO_SLACK_CLOSE,
+	QY_SCENARIO_SLACK_DROP,
+	QY_SCENARIO_SLACK_DEAF,
+	QY_SCENARIO_SLACK_SILENT,
+	QY_SCENARIO_SLACK_AWAKE,
+	QY_SCENARIO_SLACK_REFUSE,
+	QY_SCENARIO_SLACK_ALLOW,
+	QY_SCENARIO_SLACK_EXPECT_ACK,
+	QY_SCENARIO_SLACK_EXPECT_NO_ACK,
+	QY_SCENARIO_SLACK_EXPECT_STATE,
+	QY_SCENARIO_SLACK_EXPECT_OPENS,
+	QY_SCENARIO_SLACK_EXPECT_CONNECTIONS,
+	QY_SCENARIO_SLACK_EXPECT_AT_MOST, /* connections, so far */
+	QY_SCENARIO_SLACK_EXPECT_CLOSE,
+	QY_SCENARIO_SLACK_KINDS
+};
+
+struct qy_scenario_slack {
+	enum qy_scenario_slack_kind kind;
+	unsigned connection; /* `on N`; 0: the newest */
+	unsigned number;     /* a code, how many, how often; 0: not said */
+	int64_t ns;	     /* `within`, `after`; 0: not said */
+	const char *word;    /* a reason, an error, a state */
 };
 
 /* --- statements ----------------------------------------------------------------------------- */
@@ -139,6 +180,7 @@ enum qy_scenario_kind {
 	QY_SCENARIO_BRANCH,
 	QY_SCENARIO_SQL,
 	QY_SCENARIO_CHECK,
+	QY_SCENARIO_SLACK,
 	QY_SCENARIO_KINDS
 };
 
@@ -148,7 +190,8 @@ struct qy_scenario_step {
 	enum qy_scenario_kind kind;
 	struct qy_scenario_at at;
 	struct qy_scenario_clause *clauses; /* REQUEST, RAW */
-	struct qy_scenario_text text;	    /* REQUEST: path; RAW: bytes; SQL: the query */
+	struct qy_scenario_text text;	    /* REQUEST: path; RAW: bytes; SQL: the query;
+						SLACK: a frame, an envelope's id */
 	const char *word;		    /* REQUEST: method; MOVE, ROLLBACK: component */
 	const char *place;		    /* MOVE */
 	bool has_name;			    /* REQUEST: made with a key */
@@ -158,6 +201,7 @@ struct qy_scenario_step {
 	int64_t ns;			    /* WAIT */
 	unsigned from, to;		    /* FOR; REPEAT and BRANCH: 1 to how often */
 	struct qy_scenario_fault fault;
+	struct qy_scenario_slack slack;
 	enum qy_scenario_how how; /* SQL */
 	bool is_nothing;	  /* SQL: there is no row, or it is null */
 	struct qy_scenario_text value;
@@ -168,12 +212,15 @@ struct qy_scenario {
 	uint64_t hash;			/* of its bytes: FNV-1a */
 	const char *title;		/* "" when there is none */
 	const char *server, *db;	/* of `place`; NULL when there is none */
+	const char *slack;		/* the same; also NULL when it does not say slack=PLACE */
 	struct qy_scenario_step *first; /* `seed` and `key` stand before all others */
 	struct qy_scenario_name *names;
 	size_t n_names;
 	bool moves;	/* there is a `move` or a `rollback` */
 	bool together;	/* there is a `together`: what it makes is numbered in any order */
 	bool needs_lab; /* there is a fault or a crash */
+	bool only_lab;	/* `only lab`: what it expects holds in a lab alone */
+	bool has_slack; /* there is a local Slack, and Quotey is to connect to it */
 	struct qy_scenario_pool *pool; /* owns all of it */
 };
 

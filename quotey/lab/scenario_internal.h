@@ -136,6 +136,9 @@ bool qy_scenario__open(struct qy_scenario_reader *reader, struct qy_scenario_ste
 bool qy_scenario__close(struct qy_scenario_reader *reader, struct qy_scenario_at at);
 struct qy_scenario_block *qy_scenario__block(struct qy_scenario_reader *reader);
 
+/* What follows the word `slack` (scenario_slack.c). */
+bool qy_scenario__slack(struct qy_scenario_reader *reader, struct qy_scenario_at at);
+
 typedef bool qy_scenario_step_fn(struct qy_scenario_reader *reader, struct qy_scenario_at at);
 struct qy_scenario_word_step {
 	const char *word;

@@ -6,7 +6,9 @@
 
 enum { RATE_MAX = 1000000, RATE_DEFAULT = 10000, LOOP_MAX = 100000000 };
 
-static const char *const components[] = {"server", "db"};
+static const char *const components[] = {"server", "db", "slack"};
+
+enum { SERVER, DB, SLACK, N_COMPONENTS };
 static const char *const places[] = {"legacy", "region"};
 
 /* --- before everything that is played ------------------------------------------------------- */
@@ -15,7 +17,8 @@ static bool read_title(struct qy_scenario_reader *reader, struct qy_scenario_at 
 {
 	struct qy_scenario_word word;
 
-	if (reader->scenario->title || reader->placed_late || reader->scenario->server) {
+	if (reader->scenario->title || reader->placed_late || reader->scenario->server ||
+	    reader->scenario->only_lab) {
 		return qy_scenario__fail(reader, at, "the title stands once, before all else");
 	}
 	qy_scenario__rest(reader, &word);
@@ -26,10 +29,25 @@ static bool read_title(struct qy_scenario_reader *reader, struct qy_scenario_at 
 	return reader->scenario->title != NULL;
 }
 
-/* One of server=PLACE and db=PLACE. */
+/* only lab */
+static bool read_only(struct qy_scenario_reader *reader, struct qy_scenario_at at)
+{
+	if (reader->scenario->only_lab || reader->placed_late || reader->scenario->server) {
+		return qy_scenario__fail(reader, at,
+					 "only lab stands once, before all but the title");
+	}
+	reader->scenario->only_lab = true;
+	return qy_scenario__must(reader, "lab",
+				 "lab: in real time it would take too long, or "
+				 "nothing would go wrong") &&
+	       qy_scenario__end(reader);
+}
+
+/* One of server=PLACE, db=PLACE and slack=PLACE. */
 static bool read_assignment(struct qy_scenario_reader *reader)
 {
 	struct qy_scenario *scenario = reader->scenario;
+	const char **into[N_COMPONENTS] = {&scenario->server, &scenario->db, &scenario->slack};
 	struct qy_scenario_word word, name;
 	const char *equals;
 	size_t which = 0, place = 0;
@@ -45,30 +63,41 @@ static bool read_assignment(struct qy_scenario_reader *reader)
 	name.n = (size_t)(equals - word.text);
 	reader->at = word.text;
 	/* The two words of "server=legacy", each checked where it stands. */
-	while (which < 2 && !qy_scenario__word_is(&name, components[which])) {
+	while (which < N_COMPONENTS && !qy_scenario__word_is(&name, components[which])) {
 		which++;
 	}
-	if (which == 2) {
-		return qy_scenario__unknown(reader, &name, "component", components, 2);
+	if (which == N_COMPONENTS) {
+		return qy_scenario__unknown(reader, &name, "component", components, N_COMPONENTS);
 	}
 	reader->at = equals + 1;
 	if (!qy_scenario__choice(reader, "place", places, 2, &place)) {
 		return false;
 	}
-	if (which == 0 ? scenario->server != NULL : scenario->db != NULL) {
+	if (*into[which] != NULL) {
 		return qy_scenario__fail(reader, word.at, "%s has its place already",
 					 components[which]);
 	}
-	*(which == 0 ? &scenario->server : &scenario->db) = places[place];
+	*into[which] = places[place];
+	scenario->has_slack |= which == SLACK;
 	return true;
 }
 
 static bool read_place(struct qy_scenario_reader *reader, struct qy_scenario_at at)
 {
-	if (reader->scenario->server || reader->placed_late) {
+	if (reader->scenario->server || reader->scenario->db || reader->placed_late) {
 		return qy_scenario__fail(reader, at, "place stands once, before all but the title");
 	}
-	return read_assignment(reader) && read_assignment(reader) && qy_scenario__end(reader);
+	if (!read_assignment(reader) || !read_assignment(reader) ||
+	    (qy_scenario__more(reader) && !read_assignment(reader))) {
+		return false;
+	}
+	/* A third one is slack's, and two are those of the others. */
+	if (!reader->scenario->server || !reader->scenario->db) {
+		return qy_scenario__fail(reader, at,
+					 "place says where server and db start; slack=PLACE may "
+					 "follow");
+	}
+	return qy_scenario__end(reader);
 }
 
 static bool read_seed(struct qy_scenario_reader *reader, struct qy_scenario_at at)
@@ -177,8 +206,13 @@ static bool read_component(struct qy_scenario_reader *reader, struct qy_scenario
 					 "who moves must say where it starts; write place "
 					 "server=legacy db=legacy above");
 	}
-	if (!qy_scenario__choice(reader, "component", components, 2, &which)) {
+	if (!qy_scenario__choice(reader, "component", components, N_COMPONENTS, &which)) {
 		return false;
+	}
+	if (which == SLACK && !reader->scenario->slack) {
+		return qy_scenario__fail(reader, step->at,
+					 "slack has no place to move from; write slack=legacy "
+					 "behind place above");
 	}
 	reader->scenario->moves = true;
 	step->word = components[which];
@@ -356,11 +390,25 @@ static bool read_end(struct qy_scenario_reader *reader, struct qy_scenario_at at
 }
 
 const struct qy_scenario_word_step qy_scenario__steps[] = {
-    {"title", read_title},	 {"place", read_place},	      {"seed", read_seed},
-    {"key", read_key},		 {"raw", read_raw},	      {"move", read_move},
-    {"rollback", read_rollback}, {"wait", read_wait},	      {"fault", read_fault},
-    {"heal", read_heal},	 {"crash", read_crash},	      {"repeat", read_repeat},
-    {"for", read_for},		 {"together", read_together}, {"branch", read_branch},
-    {"end", read_end},		 {"sql", read_sql},	      {"check", read_check},
+    {"title", read_title},
+    {"place", read_place},
+    {"seed", read_seed},
+    {"key", read_key},
+    {"raw", read_raw},
+    {"move", read_move},
+    {"rollback", read_rollback},
+    {"wait", read_wait},
+    {"fault", read_fault},
+    {"heal", read_heal},
+    {"crash", read_crash},
+    {"repeat", read_repeat},
+    {"for", read_for},
+    {"together", read_together},
+    {"branch", read_branch},
+    {"end", read_end},
+    {"sql", read_sql},
+    {"check", read_check},
+    {"slack", qy_scenario__slack},
+    {"only", read_only},
 };
 const size_t qy_scenario__n_steps = sizeof(qy_scenario__steps) / sizeof(qy_scenario__steps[0]);

@@ -143,12 +143,9 @@ static bool fault_argument(struct qy_scenario_reader *reader, struct qy_scenario
 	struct qy_scenario_word word;
 
 	switch (fault->kind) {
-	case QY_SCENARIO_FAULT_RESET:
-	case QY_SCENARIO_FAULT_VANISH:
-	case QY_SCENARIO_FAULT_REFUSE:
-	case QY_SCENARIO_FAULT_SHORT:
-	case QY_SCENARIO_FAULT_DISK_IO_ERROR:
-		return share(reader, &fault->per_thousand);
+	case QY_SCENARIO_FAULT_PARTITION:
+	case QY_SCENARIO_FAULT_DISK_FULL:
+		return true;
 	case QY_SCENARIO_FAULT_LATENCY:
 	case QY_SCENARIO_FAULT_DISK_SLOW_FSYNC:
 		return qy_scenario__duration(reader, fault->kind == QY_SCENARIO_FAULT_LATENCY,
@@ -158,33 +155,67 @@ static bool fault_argument(struct qy_scenario_reader *reader, struct qy_scenario
 		       qy_scenario__number(reader, &word, "number of descriptors", 1, FDS_MAX,
 					   &fault->number);
 	default:
-		return true;
+		return share(reader, &fault->per_thousand);
 	}
+}
+
+static const char *const disk[] = {"full", "io-error", "slow-fsync"};
+static const char *const websocket[] = {"delay", "drop", "duplicate", "close", "pong-loss"};
+static const char *const child[] = {"no-start", "crash", "stuck"};
+
+#define PARTS(what, list) what, list, sizeof(list) / sizeof((list)[0])
+
+/* By its first word: its kind, or that of the first of its parts; the others follow in order. */
+static const struct {
+	const char *word;
+	enum qy_scenario_fault_kind kind;
+	const char *what;
+	const char *const *parts;
+	size_t n_parts;
+} faults[] = {
+    {"reset", QY_SCENARIO_FAULT_RESET, NULL, NULL, 0},
+    {"vanish", QY_SCENARIO_FAULT_VANISH, NULL, NULL, 0},
+    {"refuse", QY_SCENARIO_FAULT_REFUSE, NULL, NULL, 0},
+    {"short", QY_SCENARIO_FAULT_SHORT, NULL, NULL, 0},
+    {"latency", QY_SCENARIO_FAULT_LATENCY, NULL, NULL, 0},
+    {"partition", QY_SCENARIO_FAULT_PARTITION, NULL, NULL, 0},
+    {"fds", QY_SCENARIO_FAULT_FDS, NULL, NULL, 0},
+    {"disk", QY_SCENARIO_FAULT_DISK_FULL, PARTS("fault of a disk", disk)},
+    {"lookup", QY_SCENARIO_FAULT_LOOKUP, NULL, NULL, 0},
+    {"websocket", QY_SCENARIO_FAULT_WS_DELAY, PARTS("fault of websockets", websocket)},
+    {"child", QY_SCENARIO_FAULT_CHILD_NO_START, PARTS("fault of children", child)},
+};
+
+enum { N_FAULTS = sizeof(faults) / sizeof(faults[0]) };
+
+static bool fault_kind(struct qy_scenario_reader *reader, enum qy_scenario_fault_kind *ret_kind)
+{
+	const char *words[N_FAULTS];
+	size_t which = 0, part = 0;
+
+	for (size_t i = 0; i < N_FAULTS; i++) {
+		words[i] = faults[i].word;
+	}
+	if (!qy_scenario__choice(reader, "fault", words, N_FAULTS, &which)) {
+		return false;
+	}
+	if (faults[which].n_parts > 0 &&
+	    !qy_scenario__choice(reader, faults[which].what, faults[which].parts,
+				 faults[which].n_parts, &part)) {
+		return false;
+	}
+	*ret_kind = (enum qy_scenario_fault_kind)((size_t)faults[which].kind + part);
+	return true;
 }
 
 bool qy_scenario__fault(struct qy_scenario_reader *reader, struct qy_scenario_fault *ret_fault)
 {
-	static const char *const kinds[] = {"reset",   "vanish",    "refuse", "short",
-					    "latency", "partition", "fds",    "disk"};
-	static const char *const disk[] = {"full", "io-error", "slow-fsync"};
 	struct qy_scenario_fault fault = {0};
 	const char *from;
-	size_t kind = 0;
 
 	qy_scenario__more(reader);
 	from = reader->at;
-	if (!qy_scenario__choice(reader, "fault", kinds, sizeof(kinds) / sizeof(kinds[0]), &kind)) {
-		return false;
-	}
-	fault.kind = (enum qy_scenario_fault_kind)kind;
-	if (fault.kind == QY_SCENARIO_FAULT_DISK_FULL) {
-		if (!qy_scenario__choice(reader, "fault of a disk", disk,
-					 sizeof(disk) / sizeof(disk[0]), &kind)) {
-			return false;
-		}
-		fault.kind = (enum qy_scenario_fault_kind)(QY_SCENARIO_FAULT_DISK_FULL + (int)kind);
-	}
-	if (!fault_argument(reader, &fault)) {
+	if (!fault_kind(reader, &fault.kind) || !fault_argument(reader, &fault)) {
 		return false;
 	}
 	fault.words = qy_scenario__copy(reader, from, (size_t)(reader->at - from));

@@ -277,6 +277,68 @@ static void put_loop(struct writer *writer, const struct qy_scenario_step *step)
 	put_number(writer, "%u", step->to);
 }
 
+static void put_slack_words(struct writer *writer, const struct qy_scenario_slack *slack)
+{
+	static const char *const words[QY_SCENARIO_SLACK_KINDS] = {
+	    [QY_SCENARIO_SLACK_HELLO] = "hello",
+	    [QY_SCENARIO_SLACK_GREETS] = "greets",
+	    [QY_SCENARIO_SLACK_SEND] = "send",
+	    [QY_SCENARIO_SLACK_DISCONNECT] = "disconnect ",
+	    [QY_SCENARIO_SLACK_CLOSE] = "close",
+	    [QY_SCENARIO_SLACK_DROP] = "drop",
+	    [QY_SCENARIO_SLACK_DEAF] = "deaf",
+	    [QY_SCENARIO_SLACK_SILENT] = "silent",
+	    [QY_SCENARIO_SLACK_AWAKE] = "awake",
+	    [QY_SCENARIO_SLACK_REFUSE] = "refuse open ",
+	    [QY_SCENARIO_SLACK_ALLOW] = "allow open",
+	    [QY_SCENARIO_SLACK_EXPECT_ACK] = "expect ack",
+	    [QY_SCENARIO_SLACK_EXPECT_NO_ACK] = "expect no ack",
+	    [QY_SCENARIO_SLACK_EXPECT_STATE] = "expect state ",
+	    [QY_SCENARIO_SLACK_EXPECT_OPENS] = "expect opens",
+	    [QY_SCENARIO_SLACK_EXPECT_CONNECTIONS] = "expect connections",
+	    [QY_SCENARIO_SLACK_EXPECT_AT_MOST] = "expect connections at most",
+	    [QY_SCENARIO_SLACK_EXPECT_CLOSE] = "expect close",
+	};
+
+	put(writer, "slack ");
+	put(writer, words[slack->kind]);
+	put(writer, slack->word ? slack->word : "");
+}
+
+static void put_slack(struct writer *writer, const struct qy_scenario_step *step)
+{
+	const struct qy_scenario_slack *slack = &step->slack;
+	bool send = slack->kind == QY_SCENARIO_SLACK_SEND;
+	bool ack = slack->kind == QY_SCENARIO_SLACK_EXPECT_ACK;
+	bool times = ack || slack->kind == QY_SCENARIO_SLACK_REFUSE;
+
+	put_slack_words(writer, slack);
+	if (send && slack->connection > 0) {
+		put_number(writer, " on %u", slack->connection);
+	}
+	if (send || ack || slack->kind == QY_SCENARIO_SLACK_EXPECT_NO_ACK) {
+		put_text(writer, &step->text);
+	}
+	if (slack->kind == QY_SCENARIO_SLACK_REFUSE && slack->ns > 0) {
+		put(writer, " after");
+		put_time(writer, slack->ns);
+	}
+	/* None is a number that can be expected; nothing happens none times. */
+	if (times ? slack->number > 0
+		  : slack->number > 0 || slack->kind == QY_SCENARIO_SLACK_EXPECT_OPENS ||
+			slack->kind == QY_SCENARIO_SLACK_EXPECT_CONNECTIONS ||
+			slack->kind == QY_SCENARIO_SLACK_EXPECT_AT_MOST) {
+		put_number(writer, times ? " %u times" : " %u", slack->number);
+	}
+	if (!send && slack->connection > 0) {
+		put_number(writer, " on %u", slack->connection);
+	}
+	if (slack->kind != QY_SCENARIO_SLACK_REFUSE && slack->ns > 0) {
+		put(writer, " within");
+		put_time(writer, slack->ns);
+	}
+}
+
 static void put_statement(struct writer *writer, const struct qy_scenario_step *step)
 {
 	switch (step->kind) {
@@ -301,6 +363,9 @@ static void put_statement(struct writer *writer, const struct qy_scenario_step *
 	case QY_SCENARIO_FAULT:
 		put(writer, "fault ");
 		put(writer, step->fault.words);
+		break;
+	case QY_SCENARIO_SLACK:
+		put_slack(writer, step);
 		break;
 	case QY_SCENARIO_REPEAT:
 		put_number(writer, "repeat %u", step->to);
@@ -357,11 +422,16 @@ void qy_scenario_write(const struct qy_scenario *scenario, struct qy_buffer *out
 		put(&writer, scenario->title);
 		put(&writer, "\n");
 	}
+	if (scenario->only_lab) {
+		put(&writer, "only lab\n");
+	}
 	if (scenario->server) {
 		put(&writer, "place server=");
 		put(&writer, scenario->server);
 		put(&writer, " db=");
 		put(&writer, scenario->db);
+		put(&writer, scenario->slack ? " slack=" : "");
+		put(&writer, scenario->slack ? scenario->slack : "");
 		put(&writer, "\n");
 	}
 	put_steps(&writer, scenario->first);

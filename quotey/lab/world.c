@@ -3,21 +3,38 @@
 
 #define ALWAYS 1000u
 
+/* Where a share goes; NULL: the fault is no share. */
+static unsigned *rate_of(struct qrt_lab_faults *faults, enum qy_scenario_fault_kind kind)
+{
+	unsigned *const rates[QY_SCENARIO_FAULT_KINDS] = {
+	    [QY_SCENARIO_FAULT_RESET] = &faults->reset,
+	    [QY_SCENARIO_FAULT_VANISH] = &faults->vanish,
+	    [QY_SCENARIO_FAULT_REFUSE] = &faults->refuse,
+	    [QY_SCENARIO_FAULT_SHORT] = &faults->cut,
+	    [QY_SCENARIO_FAULT_DISK_IO_ERROR] = &faults->disk_error,
+	    [QY_SCENARIO_FAULT_LOOKUP] = &faults->lookup_fail,
+	    [QY_SCENARIO_FAULT_WS_DELAY] = &faults->ws_delay,
+	    [QY_SCENARIO_FAULT_WS_DROP] = &faults->ws_drop,
+	    [QY_SCENARIO_FAULT_WS_DUPLICATE] = &faults->ws_duplicate,
+	    [QY_SCENARIO_FAULT_WS_CLOSE] = &faults->ws_close,
+	    [QY_SCENARIO_FAULT_WS_PONG_LOSS] = &faults->ws_pong_loss,
+	    [QY_SCENARIO_FAULT_CHILD_NO_START] = &faults->spawn_fail,
+	    [QY_SCENARIO_FAULT_CHILD_CRASH] = &faults->child_crash,
+	    [QY_SCENARIO_FAULT_CHILD_STUCK] = &faults->child_stuck,
+	};
+
+	return rates[kind];
+}
+
 static void add(struct qrt_lab_faults *faults, const struct qy_scenario_fault *fault)
 {
+	unsigned *rate = rate_of(faults, fault->kind);
+
+	if (rate) {
+		*rate = fault->per_thousand;
+		return;
+	}
 	switch (fault->kind) {
-	case QY_SCENARIO_FAULT_RESET:
-		faults->reset = fault->per_thousand;
-		break;
-	case QY_SCENARIO_FAULT_VANISH:
-		faults->vanish = fault->per_thousand;
-		break;
-	case QY_SCENARIO_FAULT_REFUSE:
-		faults->refuse = fault->per_thousand;
-		break;
-	case QY_SCENARIO_FAULT_SHORT:
-		faults->cut = fault->per_thousand;
-		break;
 	case QY_SCENARIO_FAULT_LATENCY:
 		faults->latency_min_ns = fault->min_ns;
 		faults->latency_max_ns = fault->max_ns;
@@ -31,15 +48,12 @@ static void add(struct qrt_lab_faults *faults, const struct qy_scenario_fault *f
 	case QY_SCENARIO_FAULT_DISK_FULL:
 		faults->disk_full = true;
 		break;
-	case QY_SCENARIO_FAULT_DISK_IO_ERROR:
-		faults->disk_error = fault->per_thousand;
-		break;
 	case QY_SCENARIO_FAULT_DISK_SLOW_FSYNC:
 		faults->sync_slow = fault->max_ns > 0 ? ALWAYS : 0;
 		faults->sync_ns = fault->max_ns;
 		break;
-	case QY_SCENARIO_FAULT_KINDS:
-		break;
+	default:
+		QRT_IMPOSSIBLE("a fault of another kind");
 	}
 }
 

@@ -76,7 +76,7 @@ while read -r fault; do
 	run lab play fault.scn --backend lab
 	like "$rc $out" '^0 .*all as expected$' "$fault"
 done < <(sed -n 's/^| `\(fault [^`]*\|crash\)` .*/\1/p' "$top/tests/lab/README.md")
-[ $faults -eq 11 ]
+[ $faults -eq 20 ]
 check $? 'all of them are listed'
 
 for backend in legacy region; do
@@ -91,6 +91,12 @@ if [ -n "$both" ]; then
 	like "$rc $out" '^0 .*catalogue.scn: [0-9]+ lines, the same on legacy, region, server=region db=legacy' \
 		'parity: catalogue.scn is the same on four assignments'
 	like "$out" 'switch.scn: [0-9]+ lines, the same on legacy, region' 'parity: switch.scn is, moved both ways'
+	for file in ack duplicate refresh lost move; do
+		like "$out" "slack_$file.scn: [0-9]+ lines, the same on legacy, region" "parity: slack_$file.scn is the same"
+	done
+	like "$out" 'slack_retry.scn: for the lab only, not compared' 'parity leaves out what is for the lab only'
+	run lab play "$scenarios/slack_retry.scn" --backend region
+	like "$rc $err" '^3 .*the scenario is for a lab only' 'and a real backend refuses it'
 	# The page of a protocol fault is the parser's own; what is kept of it differs between backends.
 	cat >differs.scn <<'END'
 raw "hello\r\n\r\n"

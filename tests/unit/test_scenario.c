@@ -459,7 +459,7 @@ static const struct mistake mistakes[] = {
     {"fault\n", "1:6: the line ends too early; here belongs fault"},
     {"fault rest 5%\n", "1:7: \"rest\" is no fault; did you mean reset?"},
     {"fault flood\n", "1:7: \"flood\" is no fault; write reset, vanish, refuse, short, latency, "
-		      "partition, fds or disk"},
+		      "partition, fds, disk, lookup, websocket or child"},
     {"fault disk fill\n", "1:12: \"fill\" is no fault of a disk; did you mean full?"},
     {"fault reset 5\n", "1:13: \"5\" is no share; write 0% to 100%, with at most one decimal"},
     {"fault reset 100.1%\n",
