@@ -9,7 +9,7 @@
 #include "quotey/cli/place.h"
 #include "quotey/core/text.h"
 
-const char *const qy_cli_components[QY_CLI_COMPONENTS_MAX] = {"db", "server"};
+const char *const qy_cli_components[QY_CLI_COMPONENTS_MAX] = {"db", "server", "slack"};
 
 static void key_of(const char *component, char ret_key[64])
 {

@@ -11,7 +11,7 @@
 #include "quotey/db/assigned.h"
 
 /* The components of this program, in the order in which they start. */
-#define QY_CLI_COMPONENTS_MAX 2
+#define QY_CLI_COMPONENTS_MAX 3
 extern const char *const qy_cli_components[QY_CLI_COMPONENTS_MAX];
 
 #define QY_ASSIGN_REASON_SIZE 128

@@ -3,8 +3,9 @@
  * Parsing, checking, the environment's names, nearest-name hints and `quotey config` all come from
  * it. It must never hold anything but data and look-ups in it.
  *
- * Keys of slack, portal, branding, llm, queue, crm, webhook and pdf have no effect yet: their
- * components do not exist. They are here so that a file written for the whole product loads.
+ * Keys of portal, branding, llm, queue, crm, webhook and pdf have no effect yet, nor have those of
+ * slack that are for handling what came in: their components do not exist. They are here so that a
+ * file written for the whole product loads.
  */
 #include "quotey/cli/config_internal.h"
 
@@ -25,8 +26,8 @@
 	X(database, check, ENUM, "quick", 0, 0, "quick|full|off", false)
 
 /*
- * slack.enabled: the product's default is true, but then both tokens are required. While there is
- * no Slack component that would keep everybody from starting, so the default is false for now.
+ * slack.enabled: the product's default is true, but then both tokens are required. While nothing
+ * answers what Slack sends that would keep everybody from starting, so it is false for now.
  */
 #define SLACK_KEYS(X)                                                                              \
 	X(slack, enabled, BOOL, "false", 0, 0, "", false)                                          \

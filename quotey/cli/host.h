@@ -22,6 +22,7 @@
 #include "quotey/server/client_address.h"
 #include "quotey/server/control_routes.h"
 #include "quotey/server/server.h"
+#include "quotey/slack/slack.h"
 
 #define QY_HOST_URL_SIZE 96
 
@@ -47,6 +48,8 @@ struct qy_host {
 	struct qy_server_counters counters;
 	struct qy_networks trusted_proxies;
 	struct qrt_rate *rate;
+	struct qy_slack_env slack_env;
+	struct qy_slack_status slack_status;
 	struct qrt_control *control;
 	struct qy_control_env control_env;
 	char web_url[QY_HOST_URL_SIZE];
@@ -71,6 +74,11 @@ enum qrt_err qy_host_main(struct qrt_cx *cx, void *arg);
 
 /* host_open.c: everything up to the control listener. Returns the exit code. */
 int qy_host_open(struct qrt_cx *cx, struct qy_host *host) __attribute__((warn_unused_result));
+
+/* host_slack.c. Whether the configuration has the component at all. */
+bool qy_host_has(const struct qy_host *host, const char *component);
+/* Adds it to the switchboard, if so. */
+enum qrt_err qy_host_add_slack(struct qy_host *host) QRT_MUST_USE;
 
 /* host_move.c. The journal of the switchboard; @arg is the host. */
 qrt_journal_fn qy_host_journal;

@@ -66,15 +66,19 @@ void qy_host_journal(struct qrt_cx *cx, void *arg, const struct qrt_move *move)
 int qy_host_assign(struct qrt_cx *cx, struct qy_host *host)
 {
 	/* By component: a database that does not open is no broken runtime. */
-	static const enum qy_cli_class classes[QY_CLI_COMPONENTS_MAX] = {QY_CLI_DATABASE,
-									 QY_CLI_RUNTIME};
+	static const enum qy_cli_class classes[QY_CLI_COMPONENTS_MAX] = {
+	    QY_CLI_DATABASE, QY_CLI_RUNTIME, QY_CLI_RUNTIME};
 
 	for (size_t i = 0; i < QY_CLI_COMPONENTS_MAX; i++) {
 		struct qrt_move move;
-		enum qrt_err err = qrt_switchboard_move(cx, host->switchboard, qy_cli_components[i],
-							host->assigned[i].backend, QY_ACTOR_START,
-							host->assigned[i].reason, &move);
+		enum qrt_err err;
 
+		if (!qy_host_has(host, qy_cli_components[i])) {
+			continue;
+		}
+		err = qrt_switchboard_move(cx, host->switchboard, qy_cli_components[i],
+					   host->assigned[i].backend, QY_ACTOR_START,
+					   host->assigned[i].reason, &move);
 		if (err) {
 			return qy_cli_fail(host->cli, classes[i], "component %s on %s: %s",
 					   qy_cli_components[i], host->assigned[i].backend,
@@ -121,7 +125,8 @@ static void move_changed(struct qrt_cx *cx, struct qy_host *host,
 		struct qrt_move move;
 		enum qrt_err err;
 
-		if (strcmp(wanted[i].backend, host->configured[i].backend) == 0 ||
+		if (!qy_host_has(host, qy_cli_components[i]) ||
+		    strcmp(wanted[i].backend, host->configured[i].backend) == 0 ||
 		    atomic_load(&host->control_env.draining) || is_held(cx, host, i, &wanted[i])) {
 			continue;
 		}

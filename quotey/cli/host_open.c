@@ -172,6 +172,9 @@ static int open_switchboard(struct qy_host *host)
 		err = qrt_switchboard_add_component(host->switchboard, &qy_server_component,
 						    &host->server_env);
 	}
+	if (!err) {
+		err = qy_host_add_slack(host);
+	}
 	return err ? qy_cli_fail(host->cli, QY_CLI_RUNTIME, "switchboard: %s", qrt_err_text(err))
 		   : 0;
 }

@@ -87,10 +87,13 @@ static enum qrt_err probe_main(struct qrt_cx *cx, void *arg)
 	return QRT_OK;
 }
 
-static void reply_ready(struct qrt_control_reply *reply, bool draining, bool database,
-			const char *checked_at)
+/* Slack alone makes nothing unready: what comes in by HTTP is served without it. */
+static void reply_ready(struct qrt_control_reply *reply, const struct qy_control_env *env,
+			bool database, const char *checked_at)
 {
+	bool draining = atomic_load(&env->draining);
 	bool ready = database && !draining;
+	int slack = env->slack != NULL ? atomic_load(&env->slack->state) : QY_SLACK_DISABLED;
 	struct qy_json json;
 
 	qy_json_init(&json);
@@ -104,9 +107,11 @@ static void reply_ready(struct qrt_control_reply *reply, bool draining, bool dat
 	qy_json_key(&json, "service");
 	qy_json_string(&json, draining ? "draining" : "ready");
 	qy_json_key(&json, "slack");
-	qy_json_string(&json, "disabled");
+	qy_json_string(&json, qy_slack_state_name(slack));
 	qy_json_key(&json, "status");
-	qy_json_string(&json, ready ? "ready" : "unavailable");
+	qy_json_string(&json, !ready			   ? "unavailable"
+			      : slack == QY_SLACK_DEGRADED ? "degraded"
+							   : "ready");
 	qy_json_object_end(&json);
 	qy_control_reply_json(reply, ready ? 200 : 503, &json);
 }
@@ -116,20 +121,19 @@ void qy_control_ready(void *app, const struct qrt_control_request *req,
 {
 	struct qy_control_env *env = app;
 	struct probe *probe = calloc(1, sizeof(*probe));
-	bool draining = atomic_load(&env->draining);
 	enum qrt_err err;
 
 	(void)req;
 	if (probe == NULL) {
-		reply_ready(reply, draining, /* database= */ false, "");
+		reply_ready(reply, env, /* database= */ false, "");
 		return;
 	}
 	probe->db = env->db;
 	err = qy_control_task_run(env->supervisor, READY_MAX_NS, probe_main, &probe->task);
 	if (err) {
-		reply_ready(reply, draining, /* database= */ false, "");
+		reply_ready(reply, env, /* database= */ false, "");
 	} else {
-		reply_ready(reply, draining, probe->err == QRT_OK, probe->checked_at);
+		reply_ready(reply, env, probe->err == QRT_OK, probe->checked_at);
 	}
 	qy_control_task_drop(probe);
 }

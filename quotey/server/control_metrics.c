@@ -311,6 +311,29 @@ static void put_components(struct qy_buffer *out, const struct qrt_stage *stages
 	}
 }
 
+static void put_slack(struct qy_buffer *out, const struct qy_slack_status *status)
+{
+	const struct {
+		const char *name, *help;
+		uint64_t value;
+	} counters[] = {
+#define SLACK_COUNTER(member, help)                                                                \
+	{"quotey_slack_" #member "_total", help, atomic_load(&status->member)},
+	    QY_SLACK_COUNTERS(SLACK_COUNTER)
+#undef SLACK_COUNTER
+	};
+	const struct label state[LABELS_MAX] = {
+	    {"state", qy_slack_state_name(atomic_load(&status->state))}};
+	const struct label none[LABELS_MAX] = {{NULL, NULL}};
+
+	describe(out, "quotey_slack_state", "gauge", "The state of the connection to Slack.");
+	sample(out, "quotey_slack_state", state, 1);
+	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {
+		describe(out, counters[i].name, "counter", counters[i].help);
+		sample(out, counters[i].name, none, counters[i].value);
+	}
+}
+
 void qy_control_metrics(void *app, const struct qrt_control_request *req,
 			struct qrt_control_reply *reply)
 {
@@ -328,6 +351,9 @@ void qy_control_metrics(void *app, const struct qrt_control_request *req,
 		   qy_killed(env) != 0);
 	put_log(&out, env->log);
 	put_components(&out, stages, count);
+	if (env->slack != NULL) {
+		put_slack(&out, env->slack);
+	}
 	put_runtimes(&out, env);
 	put_cancels(&out, env);
 	put_busy(&out, env);

@@ -12,6 +12,7 @@
 #include <qrt/switchboard.h>
 
 #include "quotey/server/server.h"
+#include "quotey/slack/status.h"
 
 /* The app of the control listener; outlives it. */
 struct qy_control_env {
@@ -21,6 +22,7 @@ struct qy_control_env {
 	size_t n_runtimes;
 	struct qrt_port *db;
 	const struct qy_server_counters *counters; /* may be NULL */
+	const struct qy_slack_status *slack;	   /* NULL: not switched on */
 	_Atomic bool draining;			   /* readiness says so from then on */
 	_Atomic bool is_recording;		   /* control_trace.c */
 	int64_t stuck_after_ns;			   /* a loop busy for so long is not live; 0: 5 s */

@@ -1,0 +1,40 @@
+/* The component `slack`, for those who have switched it on. */
+#include <stdio.h>
+#include <string.h>
+
+#include "quotey/cli/host.h"
+
+bool qy_host_has(const struct qy_host *host, const char *component)
+{
+	return strcmp(component, "slack") != 0 ||
+	       qy_config_bool(host->cli->config, "slack.enabled");
+}
+
+static void log_slack(void *arg, const char *line)
+{
+	(void)arg;
+	fprintf(stderr, "quotey start: %s\n", line);
+}
+
+enum qrt_err qy_host_add_slack(struct qy_host *host)
+{
+	const struct qy_config *config = host->cli->config;
+	struct qy_slack_env *env = &host->slack_env;
+	enum qrt_err err;
+
+	if (!qy_host_has(host, "slack")) {
+		return QRT_OK;
+	}
+	env->db = qrt_switchboard_port(host->switchboard, "db");
+	env->api_base_url = qy_config_str(config, "slack.api_base_url");
+	env->app_token = qy_config_str(config, "slack.app_token");
+	env->figures.base_delay_ms = (unsigned)qy_config_int(config, "slack.base_delay_ms");
+	env->figures.max_delay_ms = (unsigned)qy_config_int(config, "slack.max_delay_ms");
+	env->figures.max_retries = (unsigned)qy_config_int(config, "slack.max_retries");
+	env->status = &host->slack_status;
+	env->log = log_slack;
+	err = qrt_switchboard_add_component(host->switchboard, &qy_slack_component, env);
+	env->self = qrt_switchboard_port(host->switchboard, "slack");
+	host->control_env.slack = &host->slack_status;
+	return err;
+}
