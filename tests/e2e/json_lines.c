@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "quotey/server/json.h"
+#include "quotey/json/json.h"
 
 static bool has_text(const struct qy_doc *doc, const char *name)
 {
