@@ -195,20 +195,30 @@ static void a_megabyte_goes_both_ways_at_once(void **state)
 
 /* --- handles --------------------------------------------------------------------------------- */
 
+struct closing {
+	struct qrt_stream *stream;
+	int waiting; /* tasks that have begun: whenever others run, they wait */
+	bool met, closed; /* the server's handshake is done, too; the client has closed */
+};
+
 static enum qrt_err reads_until_closed(struct qrt_cx *cx, void *arg)
 {
+	struct closing *closing = arg;
 	char c;
 	size_t n;
-	enum qrt_err err = qrt_read(cx, arg, &c, 1, &n);
+	closing->waiting++;
+	enum qrt_err err = qrt_read(cx, closing->stream, &c, 1, &n);
 	return err == QRT_ECLOSED ? QRT_OK : QRT_EFAILED;
 }
 
 static enum qrt_err writes_until_closed(struct qrt_cx *cx, void *arg)
 {
 	static const char block[65536];
+	struct closing *closing = arg;
 	enum qrt_err err = QRT_OK;
+	closing->waiting++;
 	while (!err) {
-		err = qrt_write(cx, arg, block, sizeof(block));
+		err = qrt_write(cx, closing->stream, block, sizeof(block));
 	}
 	return err == QRT_ECLOSED ? QRT_OK : QRT_EFAILED;
 }
@@ -218,18 +228,23 @@ static enum qrt_err close_on_waiters(struct qrt_cx *cx, struct tls_pair *pair,
 				     struct qrt_stream *stream)
 {
 	struct qrt_stream *handle = stream;
+	struct closing *closing = pair->arg;
 	struct qrt_region *region;
 	char c;
 	size_t n;
+	closing->stream = stream;
 	EXPECT(!qrt_region_open(cx, QRT_COLLECT, &region));
-	EXPECT(!qrt_spawn(region, reads_until_closed, stream));
-	EXPECT(!qrt_spawn(region, writes_until_closed, stream));
-	EXPECT(!qrt_sleep(cx, 20 * QRT_MS));
+	EXPECT(!qrt_spawn(region, reads_until_closed, closing));
+	EXPECT(!qrt_spawn(region, writes_until_closed, closing));
+	while (closing->waiting < 2 || !closing->met) {
+		EXPECT(!qrt_sleep(cx, QRT_MS));
+	}
 	EXPECT(qrt_read(cx, stream, &c, 1, &n) == QRT_EBUSY);
 	EXPECT(qrt_write(cx, stream, "x", 1) == QRT_EBUSY);
 	EXPECT(strcmp(qrt_detail(cx), "another task writes to this stream") == 0);
 	EXPECT(qrt_stream_shutdown(cx, stream) == QRT_EBUSY);
 	qrt_stream_close(cx, &handle);
+	closing->closed = true;
 	EXPECT(!handle);
 	EXPECT(!qrt_region_close(cx, &region, QRT_OK));
 	EXPECT(qrt_read(cx, stream, &c, 1, &n) == QRT_ESTALE);
@@ -238,25 +253,30 @@ static enum qrt_err close_on_waiters(struct qrt_cx *cx, struct tls_pair *pair,
 	struct qrt_tls_info info;
 	EXPECT(qrt_tls_info(stream, &info) == QRT_ESTALE);
 	EXPECT(strcmp(qrt_stream_peer(stream), "") == 0);
-	(void)pair;
 	return QRT_OK;
 }
 
 /* What was in the middle of a write is cut, not ended. */
 static enum qrt_err expect_cut(struct qrt_cx *cx, struct tls_pair *pair, struct qrt_stream *stream)
 {
-	EXPECT(!qrt_sleep(cx, 60 * QRT_MS));
+	struct closing *closing = pair->arg;
+	closing->met = true;
+	while (!closing->closed) {
+		EXPECT(!qrt_sleep(cx, QRT_MS));
+	}
 	EXPECT(tls_to_the_end(cx, pair, stream) == QRT_ECONNRESET);
 	return QRT_OK;
 }
 
 static enum qrt_err play_close(struct qrt_cx *cx, void *arg)
 {
+	struct closing closing = {0};
 	const struct fixture *fixture = arg;
 	struct tls_pair pair = {.server = fixture->server,
 				.client = fixture->client,
 				.at_server = expect_cut,
-				.at_client = close_on_waiters};
+				.at_client = close_on_waiters,
+				.arg = &closing};
 	return tls_pair_well(cx, &pair);
 }
 
