@@ -51,6 +51,9 @@
 	  "what comes after its statement")                                                        \
 	X("websocket", "who makes the frames of WebSockets", "libwebsockets", "libwebsockets",     \
 	  "the lab's own wire", "the lab's own wire")                                              \
+	X("tls", "whose randomness and clock TLS has", "OpenSSL's, the system's",                  \
+	  "OpenSSL's, the system's", "the seed's, the lab's but for the age of sessions",          \
+	  "the seed's, the lab's but for the age of sessions")                                     \
 	X("deterministic", "same seed, same execution", "no", "no", "yes", "yes")
 
 #define LEGACY(key, text, legacy, region, lab, lab_legacy) {key, text, legacy},
