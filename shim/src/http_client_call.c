@@ -307,8 +307,11 @@ static enum qrt_err next_hop(struct qrt_cx *cx, struct qrt__http_call *call,
 	return QRT_OK;
 }
 
-/* Reads what is left of a short answer that nobody wants, so that its connection can be kept. */
-static bool discard(struct qrt_cx *cx, struct qrt__http_call *call)
+/*
+ * Reads what is left of a short answer that nobody wants, so that its connection can be kept;
+ * *ret_keep: whether it can. Errors: only those of the caller's own end.
+ */
+static enum qrt_err discard(struct qrt_cx *cx, struct qrt__http_call *call, bool *ret_keep)
 {
 	char block[512];
 	size_t n = 0;
@@ -317,8 +320,9 @@ static bool discard(struct qrt_cx *cx, struct qrt__http_call *call)
 		err = qrt__http_receive_body(cx, call, block, sizeof(block), &n);
 	}
 	call->read = 0;
-	return err == QRT_EEOF && !call->cut_short && call->from == call->to &&
-	       qrt__http_reply_keeps(call->reply);
+	*ret_keep = err == QRT_EEOF && !call->cut_short && call->from == call->to &&
+		    qrt__http_reply_keeps(call->reply);
+	return err == QRT_ECANCELED || err == QRT_ETIMEDOUT ? err : QRT_OK;
 }
 
 /* Goes where the answer leads, as long as it does. */
@@ -332,9 +336,13 @@ static enum qrt_err follow(struct qrt_cx *cx, struct qrt__http_call *call,
 			return qrt_fail(cx, QRT_ELIMIT, "more than %u redirects",
 					call->ask.redirects_max);
 		}
+		bool keep = false;
 		err = next_hop(cx, call, &lead);
 		if (!err) {
-			qrt__http_pool_give(call, discard(cx, call));
+			err = discard(cx, call, &keep);
+		}
+		if (!err) {
+			qrt__http_pool_give(call, keep);
 			call->report->redirects++;
 			err = ask(cx, call);
 		}

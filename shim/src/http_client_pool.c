@@ -211,7 +211,8 @@ static void serve(struct qrt__http_client *client)
 static void place_back(struct qrt__http_conn *conn)
 {
 	struct qrt__http_client *client = conn->client;
-	if (conn->stream && !client->closed) {
+	if (conn->stream) {
+		QRT_ASSERT(!client->closed); /* its end has taken every connection */
 		idle_enter(conn);
 	} else {
 		place_close(conn);

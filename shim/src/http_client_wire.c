@@ -299,8 +299,8 @@ enum qrt_err qrt__http_send(struct qrt_cx *cx, struct qrt__http_call *call)
 	call->written = 0;
 	call->go_on = false;
 	if (!body || !ask->expect_continue) {
-		enum qrt_err err = put_blocks(cx, call, head, memory ? ask->body : NULL,
-					      memory ? ask->body_len : 0);
+		enum qrt_err err =
+		    put_blocks(cx, call, head, memory ? ask->body : "", memory ? ask->body_len : 0);
 		return !err && body && ask->body_fn ? send_from(cx, call) : err;
 	}
 	enum qrt_err err = put(cx, call, &head, 1);

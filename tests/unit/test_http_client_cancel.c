@@ -52,6 +52,12 @@ static const struct row rows[] = {
     {.phase = QRT_HTTP_BODY,
      .step = {HEAD_END, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", PEER_HOLD},
      .sent = true},
+    /* What a redirect says beside where it leads. */
+    {.phase = QRT_HTTP_BODY,
+     .step = {HEAD_END, "HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 9\r\n\r\nhalf",
+	      PEER_HOLD},
+     .sent = true,
+     .no_let_down = true},
 };
 
 struct play {
@@ -74,6 +80,7 @@ static enum qrt_err victim(struct qrt_cx *cx, void *arg)
 					 .url = stage->url,
 					 .body = play->body,
 					 .body_len = play->row->large ? LARGE : 0,
+					 .redirects_max = 3,
 					 .report = &stage->report};
 	play->victim = cx->task;
 	play->err = qrt_http_fetch(cx, stage->client, &ask, &call, &answer);
