@@ -241,8 +241,8 @@ static enum qrt_err ask(struct qrt_cx *cx, struct qrt__http_call *call)
 /* Whether sending the request once more, on a connection of its own, can do no harm. */
 static bool may_ask_again(const struct qrt__http_call *call)
 {
-	return call->report->reused && !call->report->resent &&
-	       !qrt__http_reply_started(call->reply) && qrt__http_ask_repeats(&call->ask) &&
+	return call->report->reused && !qrt__http_reply_started(call->reply) &&
+	       qrt__http_ask_repeats(&call->ask) &&
 	       (!call->report->sent || qrt__http_method_idempotent(call->hop->method));
 }
 

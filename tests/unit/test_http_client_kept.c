@@ -46,6 +46,37 @@ static void one_connection_serves_many_calls(void **state)
 	on_each_backend(play_reuse, NULL);
 }
 
+/* A region that asks, and ends. */
+static enum qrt_err ask_within(struct qrt_cx *cx, struct stage *stage)
+{
+	struct qrt_region *region;
+	struct qrt_http_call *call;
+	struct qrt_http_answer answer;
+	EXPECT(!qrt_region_open(cx, QRT_FAIL_FAST, &region));
+	const struct qrt_http_ask ask = {.url = stage->url, .report = &stage->report};
+	EXPECT(!qrt_http_fetch(qrt_region_cx(region), stage->client, &ask, &call, &answer));
+	qrt_http_call_end(qrt_region_cx(region), &call);
+	return qrt_region_close(cx, &region, QRT_OK); /* it would say what it had to close */
+}
+
+static enum qrt_err play_regions(struct qrt_cx *cx, void *arg)
+{
+	(void)arg;
+	const struct peer_script script = {
+	    {{HEAD_END, YES, PEER_GO_ON}, {HEAD_END, YES, PEER_GO_ON}}};
+	struct stage stage;
+	EXPECT(!stage_open(cx, &script, 1, NULL, &stage));
+	EXPECT(!ask_within(cx, &stage) && !ask_within(cx, &stage));
+	EXPECT(stage.report.reused && stage_stats(&stage).idle == 1);
+	return stage_close(cx, &stage);
+}
+
+static void a_connection_outlives_the_region_that_asked(void **state)
+{
+	(void)state;
+	on_each_backend(play_regions, NULL);
+}
+
 /* --- it has ended, or spoken ------------------------------------------------------------------ */
 
 /* What a server does with a connection that is kept, and what comes of the second call. */
@@ -244,6 +275,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(one_connection_serves_many_calls),
+	    cmocka_unit_test(a_connection_outlives_the_region_that_asked),
 	    cmocka_unit_test(one_that_has_ended_or_spoken_is_not_used_again),
 	    cmocka_unit_test(only_what_can_do_no_harm_is_sent_again_and_once),
 	    cmocka_unit_test(a_loss_on_the_new_connection_is_told),

@@ -155,6 +155,42 @@ static void first_come_first_served_and_who_leaves_passes_the_turn_on(void **sta
 	on_each_backend(play_order, NULL);
 }
 
+/* Of two that are kept the one that came back last: the other can grow old. */
+static enum qrt_err play_last_back(struct qrt_cx *cx, void *arg)
+{
+	(void)arg;
+	static const struct peer_script script = {
+	    {{HEAD_END "x", YES, PEER_GO_ON}, {HEAD_END, YES, PEER_GO_ON}}};
+	const struct peer_script scripts[2] = {script, script};
+	static struct stage stage;
+	struct qrt_http_call *call[2];
+	struct qrt_http_answer answer;
+	char buf[4];
+	size_t n;
+	EXPECT(!stage_open(cx, scripts, 2, NULL, &stage));
+	for (int i = 0; i < 2; i++) {
+		EXPECT(!hold(&stage, stage.url, &call[i]));
+		EXPECT(!stage_until(cx, &stage.peer.accepted, (size_t)i + 1));
+	}
+	for (int i = 1; i >= 0; i--) {
+		EXPECT(!qrt_http_call_write(stage.cx, call[i], "x", 1));
+		EXPECT(!qrt_http_call_answer(stage.cx, call[i], &answer));
+		while (!qrt_http_call_read(stage.cx, call[i], buf, 4, &n)) {
+		}
+		qrt_http_call_end(stage.cx, &call[i]);
+	}
+	EXPECT(stage_stats(&stage).idle == 2);
+	EXPECT(!stage_expect(&stage, "yes"));
+	EXPECT(strstr(stage.peer.heard[0], "GET ") && !strstr(stage.peer.heard[1], "GET "));
+	return stage_close(cx, &stage);
+}
+
+static void the_last_one_back_goes_out_first(void **state)
+{
+	(void)state;
+	on_each_backend(play_last_back, NULL);
+}
+
 /* --- several origins -------------------------------------------------------------------------- */
 
 static enum qrt_err play_origins(struct qrt_cx *cx, void *arg)
@@ -403,6 +439,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(no_more_connections_than_allowed),
 	    cmocka_unit_test(first_come_first_served_and_who_leaves_passes_the_turn_on),
+	    cmocka_unit_test(the_last_one_back_goes_out_first),
 	    cmocka_unit_test(origins_share_the_room_and_do_not_wait_for_each_other),
 	    cmocka_unit_test(a_client_that_is_closed_ends_its_calls),
 	    cmocka_unit_test(it_does_not_wait_for_who_is_connecting),

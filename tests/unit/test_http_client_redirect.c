@@ -154,7 +154,8 @@ static enum qrt_err play_strange(struct qrt_cx *cx, void *arg)
 	char there[160], back[160];
 	struct peer_script scripts[1] = {
 	    {{{HEAD_END, there, PEER_GO_ON}, {HEAD_END, YES, PEER_GO_ON}}}};
-	struct peer_script others[1] = {{{{HEAD_END, back, PEER_GO_ON}}}};
+	struct peer_script others[1] = {
+	    {{{HEAD_END, TO("307 More", "/more"), PEER_GO_ON}, {HEAD_END, back, PEER_GO_ON}}}};
 	struct qrt_http_call *call;
 	struct qrt_http_answer answer;
 	EXPECT(!stage_open(cx, scripts, 1, NULL, &stage));
@@ -164,13 +165,14 @@ static enum qrt_err play_strange(struct qrt_cx *cx, void *arg)
 	const struct qrt_http_ask ask = {.url = stage.url,
 					 .headers = headers,
 					 .n_headers = 4,
-					 .redirects_max = 2,
+					 .redirects_max = 3,
 					 .report = &stage.report};
 	EXPECT(!qrt_http_fetch(stage.cx, stage.client, &ask, &call, &answer));
-	EXPECT(answer.status == 200 && stage.report.redirects == 2);
+	EXPECT(answer.status == 200 && stage.report.redirects == 3);
 	qrt_http_call_end(stage.cx, &call);
 	EXPECT(begins_with(other.heard[0], "GET /there HTTP/1.1\r\n"));
 	EXPECT(strstr(other.heard[0], "\r\nX-Other: c\r\n"));
+	EXPECT(strstr(other.heard[0], "GET /more HTTP/1.1\r\n"));
 	EXPECT(!strstr(other.heard[0], "Authorization") && !strstr(other.heard[0], "Cookie"));
 	/* Once they have been dropped they do not come back: who sent us may have chosen where. */
 	const char *second = strstr(stage.peer.heard[0], "GET /back");

@@ -118,6 +118,34 @@ static void a_server_that_does_not_shake_hands_is_given_up(void **state)
 	qrt_tls_unref(&sides.client);
 }
 
+static enum qrt_err play_downgrade(struct qrt_cx *cx, void *arg)
+{
+	struct sides *sides = arg;
+	static const struct peer_script script = {
+	    {{HEAD_END,
+	      "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n",
+	      PEER_GO_ON}}};
+	struct stage stage;
+	struct qrt_http_call *call;
+	struct qrt_http_answer answer;
+	EXPECT(!tls_stage(cx, &script, 1, sides->server, sides->client, &stage));
+	const struct qrt_http_ask ask = {
+	    .url = stage.url, .redirects_max = 3, .report = &stage.report};
+	EXPECT(qrt_http_fetch(stage.cx, stage.client, &ask, &call, &answer) == QRT_EPROTO);
+	EXPECT(ends_with(qrt_detail(stage.cx), ": a redirect from https to http"));
+	EXPECT(stage.report.redirects == 0 && stage_stats(&stage).connections == 0);
+	return stage_close(cx, &stage);
+}
+
+static void a_redirect_does_not_lead_out_of_tls(void **state)
+{
+	(void)state;
+	struct sides sides = {tls_server(), tls_client()};
+	on_each_backend(play_downgrade, &sides);
+	qrt_tls_unref(&sides.server);
+	qrt_tls_unref(&sides.client);
+}
+
 /* --- how it ends ------------------------------------------------------------------------------ */
 
 struct cut_row {
@@ -170,6 +198,7 @@ int main(void)
 	    cmocka_unit_test(encrypted_connections_are_kept_too),
 	    cmocka_unit_test(a_server_that_is_not_trusted_gets_nothing),
 	    cmocka_unit_test(a_server_that_does_not_shake_hands_is_given_up),
+	    cmocka_unit_test(a_redirect_does_not_lead_out_of_tls),
 	    cmocka_unit_test(a_cut_is_told_from_an_end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
