@@ -152,13 +152,6 @@ struct qrt__driver {
 	 */
 	bool (*finish)(struct qrt_runtime *rt, int64_t grace_ns);
 
-	/*
-	 * For a library with a plugin for libuv: the uv_loop_t. And: closes and frees a uv_poll_t
-	 * of such a library which nobody else will, the one with this @data. NULL: no libuv.
-	 */
-	void *(*uv_loop)(struct qrt_runtime *rt);
-	void (*uv_forget)(struct qrt_runtime *rt, const void *data);
-
 	/* Descriptor readiness, for net implementations over real fds; NULL in the lab. */
 	enum qrt_err (*watch_open)(struct qrt__watch *watch);
 	void (*watch_arm)(struct qrt__watch *watch, unsigned io);

@@ -26,34 +26,6 @@ enum { WRITE_CLOSE = 4 };
 /* Frames written before others have their turn. */
 enum { BURST = 16 };
 
-/* --- flow ------------------------------------------------------------------------------------ */
-
-static void stop_reading(struct qrt__timer *timer)
-{
-	lws_rx_flow_control(QRT__CONTAINER(timer, struct qrt__lws_link, stop)->wsi, 0);
-}
-
-/*
- * Told to stop while it reads, the library (4.1) keeps the rest for later; of a TLS connection it
- * then serves that rest over and over and never returns. So it is told when it has read all there
- * was of a record, in the next turn. Where we watch, it is just not asked to read.
- */
-static void set_flow(struct qrt__lws_link *link, bool wanted)
-{
-	struct qrt_runtime *rt = link->all->rt;
-	link->wanted = wanted;
-	if (link->all->pumped) {
-		if (link->all->pumping != link) {
-			qrt__lws_pump_arm(link);
-		}
-	} else if (wanted) {
-		qrt__timer_stop(&rt->timers, &link->stop);
-		lws_rx_flow_control(link->wsi, 1);
-	} else {
-		qrt__timer_start(&rt->timers, &link->stop, qrt__now(rt));
-	}
-}
-
 /* --- links ----------------------------------------------------------------------------------- */
 
 static void linger_over(struct qrt__timer *timer)
@@ -68,16 +40,8 @@ struct qrt__lws_link *qrt__lws_link_new(struct qrt__ws *ws)
 		link->ws = ws;
 		qrt__list_init(&link->node);
 		qrt__timer_init(&link->linger, linger_over);
-		qrt__timer_init(&link->stop, stop_reading);
 	}
 	return link;
-}
-
-void qrt__lws_stop_timers(struct qrt__lws_link *link)
-{
-	struct qrt__timers *timers = &link->all->rt->timers;
-	qrt__timer_stop(timers, &link->linger);
-	qrt__timer_stop(timers, &link->stop);
 }
 
 void qrt__lws_link_free(struct qrt__lws_link *link)
@@ -85,10 +49,7 @@ void qrt__lws_link_free(struct qrt__lws_link *link)
 	QRT_PRE(!link->wsi);
 	qrt__lws_pump_close(link);
 	if (link->all) {
-		qrt__lws_stop_timers(link);
-		if (link->all->pumping == link) {
-			link->all->pumping = NULL;
-		}
+		qrt__timer_stop(&link->all->rt->timers, &link->linger);
 	}
 	if (link->vhost) {
 		qrt__lws_vhost_put(link->vhost);
@@ -113,9 +74,7 @@ static void want_write(struct qrt__lws_link *link)
 {
 	link->writes = true;
 	lws_callback_on_writable(link->wsi);
-	if (link->all->pumping != link) {
-		qrt__lws_pump_arm(link);
-	}
+	qrt__lws_pump_arm(link);
 }
 
 void qrt__lws_drop(struct qrt__lws_link *link)
@@ -142,7 +101,7 @@ static void leave(struct qrt__lws_link *link, unsigned code)
 	link->stage = QRT__LWS_LEAVING;
 	link->data = NULL;
 	link->say = link->close_said ? 0 : code;
-	set_flow(link, true);
+	link->wanted = true;
 	qrt__timer_start(&rt->timers, &link->linger, qrt__now(rt) + QRT__LWS_LINGER_NS);
 	want_write(link);
 }
@@ -333,10 +292,6 @@ static void on_closing(struct qrt__lws_link *link)
 static void on_closed(struct qrt__lws_link *link)
 {
 	qrt__lws_pump_close(link);
-	if (link->all->pumping == link) {
-		link->all->pumping = NULL;
-	}
-	qrt__lws_stop_timers(link);
 	/* After our close the peer need not answer. */
 	bool expected = link->close_said;
 	qrt__lws_over(link, expected ? QRT_EEOF : QRT_ECONNRESET,
@@ -345,14 +300,8 @@ static void on_closed(struct qrt__lws_link *link)
 
 static void on_destroyed(struct qrt__lws_link *link)
 {
-	const struct qrt__driver *driver = link->all->rt->driver;
-	struct lws *wsi = link->wsi;
 	on_closed(link);
 	link->wsi = NULL;
-	if (driver->uv_forget && wsi) {
-		/* The plugin forgets the handle of a socket that did not get connected. */
-		driver->uv_forget(link->all->rt, wsi);
-	}
 	if (link->connecting) {
 		link->connecting = false;
 	} else {
@@ -554,7 +503,7 @@ void qrt__lws_adopt(struct qrt__lws_link *link, int fd, const char *head, size_t
 		all->adopting = NULL;
 		qrt__lws_over(link, QRT_ECONNRESET, QRT_WS_DROPPED, NULL, "no memory");
 		qrt__lws_link_free(link);
-	} else if (wsi && link->wsi && all->pumped && qrt__lws_pump_open(link, fd)) {
+	} else if (wsi && link->wsi && qrt__lws_pump_open(link, fd)) {
 		qrt__lws_over(link, QRT_ECONNRESET, QRT_WS_DROPPED, NULL, "no memory");
 		qrt__lws_drop(link);
 	}
@@ -671,9 +620,7 @@ static enum qrt_err connect_link(struct qrt__ws *ws, const struct qrt__ws_target
 		return not_begun(link);
 	}
 	link->connecting = false;
-	if (all->pumped) {
-		err = qrt__lws_pump_open(link, lws_get_socket_fd(wsi));
-	}
+	err = qrt__lws_pump_open(link, lws_get_socket_fd(wsi));
 	if (err) {
 		qrt__lws_drop(link);
 		return err;
@@ -685,7 +632,9 @@ static enum qrt_err connect_link(struct qrt__ws *ws, const struct qrt__ws_target
 
 static void flow(struct qrt__ws *ws, bool wanted)
 {
-	set_flow(*qrt__ws_link(ws), wanted);
+	struct qrt__lws_link *link = *qrt__ws_link(ws);
+	link->wanted = wanted;
+	qrt__lws_pump_arm(link);
 }
 
 static void wake(struct qrt__ws *ws)

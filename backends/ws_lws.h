@@ -1,7 +1,7 @@
 /*
  * WebSockets by libwebsockets, as its own files see them: ws_lws.c (one link, and what the library
- * tells of it), ws_lws_context.c (what all links of a runtime share), ws_lws_pump.c (readiness,
- * on a driver for which the library has no plugin), ws_lws_accept.c (a server's handshake).
+ * tells of it), ws_lws_context.c (what all links of a runtime share), ws_lws_pump.c (readiness of
+ * its sockets), ws_lws_accept.c (a server's handshake).
  */
 #ifndef QRT_BACKENDS_WS_LWS_H
 #define QRT_BACKENDS_WS_LWS_H
@@ -31,7 +31,6 @@ struct qrt__lws_vhost {
 struct qrt__lws {
 	struct qrt_runtime *rt;
 	struct lws_context *context;
-	bool pumped; /* through watches: the library has no plugin for this driver */
 	struct qrt__list links, vhosts;
 	struct qrt__lws_link *adopting; /* between two calls of the library */
 	struct qrt__lws_link *pumping;	/* the one whose descriptor is ready; NULL: it has gone */
@@ -53,7 +52,6 @@ struct qrt__lws_link {
 	enum qrt__lws_stage stage;
 	bool connecting;	  /* inside of the call that begins it */
 	struct qrt__timer linger; /* runs while it may take its time to end */
-	struct qrt__timer stop;	  /* to stop reading in the next turn */
 	char subprotocol[QRT_WS_SUBPROTOCOL_MAX + 1];
 
 	/* A client's, until the handshake is over. */
@@ -69,7 +67,7 @@ struct qrt__lws_link {
 	bool close_said;
 	unsigned say; /* the code of a close that is to be said; 0: none */
 
-	/* If pumped, or while a server's head is read. */
+	/* Of its socket, or of the descriptor from which a server's head is read. */
 	struct qrt__watch watch;
 	bool watched;
 	bool connected; /* the attempt has not failed */
@@ -85,7 +83,6 @@ struct qrt__lws_link {
 /* NULL: no memory. */
 struct qrt__lws_link *qrt__lws_link_new(struct qrt__ws *ws);
 void qrt__lws_link_free(struct qrt__lws_link *link);
-void qrt__lws_stop_timers(struct qrt__lws_link *link);
 /* Tells the shim, unless it has let go. */
 void qrt__lws_over(struct qrt__lws_link *link, enum qrt_err err, unsigned code, const char *reason,
 		   const char *detail);
@@ -121,9 +118,7 @@ void qrt__lws_head_free(struct qrt__lws_link *link);
 /* --- for the drivers ------------------------------------------------------------------------- */
 
 extern const struct qrt__ws_impl qrt__ws_lws;
-/* Closes what is left, and the library's context if there is one. All timers are stopped. */
+/* Before the loop goes: closes what is left, and the library's context if there is one. */
 void qrt__lws_close(struct qrt_runtime *rt);
-/* The rest of it; on a loop of the library's plugin the loop has run empty in between. */
-void qrt__lws_free(struct qrt_runtime *rt);
 
 #endif

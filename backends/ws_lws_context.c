@@ -69,9 +69,6 @@ static const lws_retry_bo_t never_ask = {.secs_since_valid_ping = 0};
 
 static enum qrt_err context_new(struct qrt__lws *all, char *ret_detail)
 {
-	struct qrt_runtime *rt = all->rt;
-	void *loop = rt->driver->uv_loop ? rt->driver->uv_loop(rt) : NULL;
-	void *foreign[] = {loop};
 	struct lws_context_creation_info info;
 	memset(&info, 0, sizeof(info));
 	info.port = CONTEXT_PORT_NO_LISTEN;
@@ -79,17 +76,12 @@ static enum qrt_err context_new(struct qrt__lws *all, char *ret_detail)
 	info.pt_serv_buf_size = REQUEST_MAX;
 	info.max_http_header_data = RESPONSE_MAX;
 	info.timeout_secs = NEVER_SECS;
-	if (loop) {
-		info.options |= LWS_SERVER_OPTION_LIBUV;
-		info.foreign_loops = foreign;
-	}
 	pthread_mutex_lock(&setup);
 	listen_to_it();
 	errno = 0;
 	all->context = lws_create_context(&info);
 	int error = errno;
 	pthread_mutex_unlock(&setup);
-	all->pumped = !loop;
 	return all->context ? QRT_OK : failed("context", error, ret_detail);
 }
 
@@ -245,13 +237,6 @@ static void last_turns(struct qrt__lws *all)
 	}
 }
 
-static void destroy_context(struct qrt__lws *all)
-{
-	pthread_mutex_lock(&setup);
-	lws_context_destroy(all->context);
-	pthread_mutex_unlock(&setup);
-}
-
 void qrt__lws_close(struct qrt_runtime *rt)
 {
 	struct qrt__lws *all = rt->ws_state;
@@ -262,22 +247,12 @@ void qrt__lws_close(struct qrt_runtime *rt)
 	QRT__LIST_EACH(node, &all->links) {
 		struct qrt__lws_link *link = QRT__CONTAINER(node, struct qrt__lws_link, node);
 		QRT_ASSERT(!link->ws);
-		qrt__lws_stop_timers(link);
+		qrt__timer_stop(&rt->timers, &link->linger);
 		qrt__lws_pump_close(link);
 	}
-	destroy_context(all);
-}
-
-void qrt__lws_free(struct qrt_runtime *rt)
-{
-	struct qrt__lws *all = rt->ws_state;
-	if (!all) {
-		return;
-	}
-	if (!all->pumped) {
-		/* The first time it has only begun to close its handles: they are closed now. */
-		destroy_context(all);
-	}
+	pthread_mutex_lock(&setup);
+	lws_context_destroy(all->context);
+	pthread_mutex_unlock(&setup);
 	while (!qrt__list_empty(&all->links)) {
 		struct qrt__lws_link *link =
 		    QRT__CONTAINER(all->links.next, struct qrt__lws_link, node);

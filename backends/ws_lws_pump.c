@@ -1,10 +1,17 @@
 /*
- * Readiness for libwebsockets on a driver for which it has no plugin: each of
- * its sockets is watched, and it is asked to serve the one that is ready.
+ * Readiness for libwebsockets: each of its sockets is watched as any other of
+ * the driver's, and it is asked to serve the one that is ready.
  *
  * When it wants to write, it does not say so. It may after anything that has
  * moved: then the socket is watched for that too, once; it writes, or finds
  * nothing to do. So an idle connection wakes nobody, and no clock is needed.
+ *
+ * It never stops reading by itself: told to in the midst of a TLS record, it
+ * (4.1) would serve the rest of it for ever. It is just not asked to read.
+ *
+ * Its plugin for libuv is not used. That closes a descriptor of its own twice,
+ * by which time another thread may have got the number, and forgets the handle
+ * of a connection that was refused.
  */
 #include <libwebsockets.h>
 #include <sys/socket.h>
@@ -16,8 +23,9 @@ enum { STEPS_OPENING = 8, STEPS = 1, FORCED_MAX = 64 };
 
 void qrt__lws_pump_arm(struct qrt__lws_link *link)
 {
-	if (!link->watched || link->stage == QRT__LWS_HEAD) {
-		return;
+	bool serving = link->all && link->all->pumping == link;
+	if (!link->watched || link->stage == QRT__LWS_HEAD || serving) {
+		return; /* when it has been served it is done */
 	}
 	bool writes = link->writes || link->moved > 0 || lws_partial_buffered(link->wsi);
 	link->all->rt->driver->watch_arm(&link->watch, (link->wanted ? QRT__IO_READ : 0u) |
@@ -62,13 +70,12 @@ static void ready(struct qrt__watch *watch, unsigned io)
 	if (has_failed(link)) {
 		return;
 	}
+	pollfd.revents =
+	    (io & QRT__IO_READ ? LWS_POLLIN : 0) | (io & QRT__IO_WRITE ? LWS_POLLOUT : 0);
 	if (io & QRT__IO_READ) {
-		pollfd.revents |= LWS_POLLIN;
 		link->moved = link->stage == QRT__LWS_OPENING ? STEPS_OPENING : STEPS;
-	}
-	if (io & QRT__IO_WRITE) {
-		pollfd.revents |= LWS_POLLOUT;
-		link->moved -= link->moved > 0;
+	} else if (link->moved > 0) {
+		link->moved--;
 	}
 	all->pumping = link;
 	lws_service_fd(all->context, &pollfd);
@@ -98,5 +105,8 @@ void qrt__lws_pump_close(struct qrt__lws_link *link)
 	if (link->watched) {
 		link->watched = false;
 		link->watch.rt->driver->watch_close(&link->watch);
+		if (link->all->pumping == link) {
+			link->all->pumping = NULL;
+		}
 	}
 }

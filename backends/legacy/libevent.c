@@ -135,7 +135,6 @@ static enum qrt_err driver_open(struct qrt_runtime *rt, const struct qrt_runtime
 static void driver_close(struct qrt_runtime *rt)
 {
 	qrt__lws_close(rt);
-	qrt__lws_free(rt);
 	state_free(rt->driver_state);
 	rt->driver_state = NULL;
 }

@@ -127,7 +127,6 @@ static void driver_close(struct qrt_runtime *rt)
 	uv_close((uv_handle_t *)&state->wake, NULL);
 	uv_close((uv_handle_t *)&state->timer, NULL);
 	uv_run(&state->loop, UV_RUN_DEFAULT);
-	qrt__lws_free(rt);
 	close(state->wake_fd);
 	int code = uv_loop_close(&state->loop);
 	QRT_ASSERT(code == 0);
@@ -233,30 +232,6 @@ static void watch_close(struct qrt__watch *watch)
 	uv_close((uv_handle_t *)&self->poll, on_closed);
 }
 
-static void *driver_uv_loop(struct qrt_runtime *rt)
-{
-	struct uv_state *state = rt->driver_state;
-	return &state->loop;
-}
-
-static void free_handle(uv_handle_t *handle)
-{
-	free(handle);
-}
-
-static void forget(uv_handle_t *handle, void *data)
-{
-	if (handle->type == UV_POLL && handle->data == data && !uv_is_closing(handle)) {
-		uv_close(handle, free_handle);
-	}
-}
-
-static void driver_uv_forget(struct qrt_runtime *rt, const void *data)
-{
-	struct uv_state *state = rt->driver_state;
-	uv_walk(&state->loop, forget, (void *)(uintptr_t)data);
-}
-
 const struct qrt__driver qrt__driver_libuv = {
     .name = "libuv",
     .open = driver_open,
@@ -266,8 +241,6 @@ const struct qrt__driver qrt__driver_libuv = {
     .random = qrt__posix_random,
     .poll = driver_poll,
     .wake = driver_wake,
-    .uv_loop = driver_uv_loop,
-    .uv_forget = driver_uv_forget,
     .watch_open = watch_open,
     .watch_arm = watch_arm,
     .watch_close = watch_close,

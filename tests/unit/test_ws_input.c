@@ -1,6 +1,5 @@
 /*
- * What a WebSocket is told from outside: URLs, headers, names, texts, limits, codes; and a client's
- * request as a server takes it apart.
+ * What a WebSocket is told from outside: URLs, headers, names, texts, limits, codes.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -14,6 +14,9 @@
  *	EPROTO		the peer broke the protocol; it was told so (1002, 1007)
  *	ELIMIT		the peer sent a message over message_max; it was told so (1009)
  *	ECLOSED		we have: qrt_ws_shutdown, or qrt_ws_close while somebody waited
+ *
+ * With libwebsockets (promise "websocket") a peer's codes 1012 to 1014, and those that must not be
+ * sent, are told as 1002, and as a server there is no TLS.
  */
 #ifndef QRT_WS_H
 #define QRT_WS_H
@@ -99,7 +102,7 @@ struct qrt_ws_accept_options {
 	 */
 	int (*admit)(void *arg, const struct qrt_ws_request *request, const char **ret_subprotocol);
 	void *arg;
-	const char *cert_file, *key_file; /* both: wss, PEM; NULL: ws */
+	const char *cert_file, *key_file; /* both: wss, PEM (in the lab only); NULL: ws */
 };
 
 /*
