@@ -20,7 +20,7 @@ function serve() {
 	});
 	web.listen(0, '127.0.0.1', () => console.log('port ' + web.address().port));
 	server.on('connection', (ws) => {
-		ws.on('close', (code, reason) => { last = code + ' ' + reason; });
+		ws.on('close', (code, reason) => { last = code === 1006 ? last : code + ' ' + reason; });
 		ws.on('error', (error) => { last = 'error ' + error.message; });
 		ws.on('message', (data, binary) => {
 			const text = binary || data.length > 64 ? '' : data.toString();

@@ -71,16 +71,24 @@ static void identity_free(struct identity *it)
 static struct identity root, other_root;
 static char ca_file[] = "/tmp/qrt-ws-ca-XXXXXX";
 
+static void trust(const struct identity *whom)
+{
+	FILE *file = fopen(ca_file, "w");
+	assert_non_null(file);
+	assert_int_equal(PEM_write_X509(file, whom->cert), 1);
+	assert_int_equal(fclose(file), 0);
+}
+
 static int make_roots(void **state)
 {
 	(void)state;
 	root = issue("qrt test root", NULL, NULL, 10);
 	other_root = issue("another root", NULL, NULL, 10);
 	int fd = mkstemp(ca_file);
-	FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
-	assert_non_null(file);
-	assert_int_equal(PEM_write_X509(file, root.cert), 1);
-	return fclose(file);
+	assert_true(fd >= 0);
+	close(fd);
+	trust(&root);
+	return 0;
 }
 
 static int forget_roots(void **state)
@@ -384,6 +392,33 @@ static void any_other_certificate_is_refused_and_why_is_said(void **state)
 	on_real(play_refusals);
 }
 
+static enum qrt_err connect_as(struct qrt_cx *cx, enum qrt_err want)
+{
+	struct secure secure = {.host = "localhost",
+				.opts = {.ca_file = ca_file},
+				.identity = issue("whoever", "DNS:localhost", &root, 10)};
+	EXPECT(!open_secure(cx, &secure));
+	EXPECT(secure.err == want);
+	return close_secure(cx, &secure);
+}
+
+static enum qrt_err play_changed_file(struct qrt_cx *cx, void *arg)
+{
+	(void)arg;
+	EXPECT(!connect_as(cx, QRT_OK));
+	trust(&other_root);
+	enum qrt_err err = connect_as(cx, QRT_EACCES);
+	trust(&root);
+	EXPECT(!err && !connect_as(cx, QRT_OK));
+	return QRT_OK;
+}
+
+static void a_file_of_roots_is_read_anew_when_nobody_uses_it(void **state)
+{
+	(void)state;
+	on_real(play_changed_file);
+}
+
 static enum qrt_err play_no_file(struct qrt_cx *cx, void *arg)
 {
 	(void)arg;
@@ -463,6 +498,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(a_good_certificate_is_enough),
 	    TEST(any_other_certificate_is_refused_and_why_is_said),
+	    TEST(a_file_of_roots_is_read_anew_when_nobody_uses_it),
 	    TEST(a_file_that_is_missing_is_named),
 	    TEST(who_speaks_no_tls_is_no_server),
 	    TEST(an_end_of_tls_is_no_close_of_the_websocket),
