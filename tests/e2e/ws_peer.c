@@ -16,7 +16,7 @@
 
 #include "tests/lib/backends.h"
 
-enum { BIG = 5 << 20, MANY = 500 };
+enum { BIG = 2 << 20, MANY = 300 };
 
 static const struct qrt_ws_limits limits = {.message_max = 8 << 20};
 
@@ -152,7 +152,7 @@ static void talk_messages(struct qrt_cx *cx, struct qrt_ws *ws)
 	tell(echoes(cx, ws, QRT_WS_TEXT, "", 0), cx, "nothing comes back");
 	tell(big && echoes(cx, ws, QRT_WS_BINARY, big, 65535), cx, "65,535 bytes come back");
 	tell(big && echoes(cx, ws, QRT_WS_BINARY, big, 65536), cx, "65,536 bytes come back");
-	tell(big && echoes(cx, ws, QRT_WS_BINARY, big, BIG), cx, "five megabytes come back");
+	tell(big && echoes(cx, ws, QRT_WS_BINARY, big, BIG), cx, "two megabytes come back");
 	free(big);
 	bool fine = true;
 	for (int i = 0; i < MANY && fine; i++) {
@@ -160,7 +160,7 @@ static void talk_messages(struct qrt_cx *cx, struct qrt_ws *ws)
 		int n = snprintf(text, sizeof(text), "%d", i);
 		fine = echoes(cx, ws, QRT_WS_TEXT, text, (size_t)n);
 	}
-	tell(fine, cx, "and so do five hundred, one after the other");
+	tell(fine, cx, "and so do three hundred, one after the other");
 	tell(!qrt_ws_send_text(cx, ws, "fragment") && !qrt_ws_recv(cx, ws, &message) &&
 		 same(&message, QRT_WS_TEXT, "gr\xc3\xbc\xc3\x9f dich", 11),
 	     cx, "a message in fragments, split in a character, is whole");
