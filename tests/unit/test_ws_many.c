@@ -128,11 +128,25 @@ static void of_fifty_contexts_nothing_is_left(void **state)
 	assert_int_equal(open_descriptors(), descriptors);
 }
 
+/* libuv closes by the bare system call, and TSan takes the next owner of the number for a racer. */
+#ifdef __has_feature
+#if __has_feature(thread_sanitizer)
+#define SEES_NO_CLOSE 1
+#endif
+#endif
+#ifdef SEES_NO_CLOSE
+enum { ROUNDS_OF_REGION = 1 };
+#else
+enum { ROUNDS_OF_REGION = RUNTIMES / THREADS };
+#endif
+
 static void *run_on(void *arg)
 {
+	const char *backend = arg;
+	int rounds = strcmp(backend, "region") == 0 ? ROUNDS_OF_REGION : RUNTIMES / THREADS;
 	enum qrt_err err = QRT_OK;
-	for (int i = 0; i < RUNTIMES / THREADS && !err; i++) {
-		err = on_backend(arg, play_one, NULL);
+	for (int i = 0; i < rounds && !err; i++) {
+		err = on_backend(backend, play_one, NULL);
 	}
 	return err ? arg : NULL;
 }
