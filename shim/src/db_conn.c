@@ -288,11 +288,7 @@ bool qrt__db_conn_holds(const struct qrt_db_conn *conn)
 
 static enum qrt_err begin_part(struct qrt_db_conn *conn, bool first)
 {
-	if (first) {
-		return begin(conn, true);
-	}
-	enum qrt_err err = qrt__db_conn_check(conn);
-	return err ? err : conn->engine->part_begin(conn->native);
+	return first ? begin(conn, true) : conn->engine->part_begin(conn->native);
 }
 
 /* The job has said @err. The verdict, with what it did kept for the commit or undone. */

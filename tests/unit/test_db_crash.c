@@ -30,6 +30,7 @@ struct play {
 	const char *backend;
 	bool full;   /* the disk is, for a while */
 	bool normal; /* commits are not synced: with a power loss they may go */
+	bool dark;   /* one writer, and then the power goes: nobody covers up what it has left */
 	struct qrt_lab *lab;
 	struct qrt_db *db;
 	struct author author[WRITERS];
@@ -198,8 +199,11 @@ static enum qrt_err write_all(struct qrt_cx *cx, struct play *play)
 		return err;
 	}
 	err = qrt_lab_expose(region, QRT_EXPOSE_ALL);
-	for (int i = 0; i < WRITERS && !err; i++) {
+	for (int i = 0; i < (play->dark ? 1 : WRITERS) && !err; i++) {
 		err = qrt_spawn(region, author_task, &play->author[i]);
+	}
+	if (play->dark) {
+		return qrt_region_close(cx, &region, err);
 	}
 	if (!err && play->full) {
 		err = qrt_spawn(region, fill_disk, play);
@@ -227,6 +231,11 @@ static enum qrt_err main_of_play(struct qrt_cx *cx, void *arg)
 	}
 	if (!err) {
 		err = write_all(cx, play);
+	}
+	if (play->dark && play->db) {
+		err = err ? err : qrt_lab_power(play->lab, false);
+		qrt_db_close(cx, &play->db);
+		err = err ? err : qrt_lab_power(play->lab, true);
 	}
 	if (play->db) {
 		struct qrt_db_stats stats;
@@ -291,10 +300,10 @@ static struct qrt_lab_program program_of(struct play *play)
 	    .name = "play", .run = run_play, .recover = recover_play, .arg = play};
 }
 
-static void sweep(enum qrt_sweep_kind kind, uint64_t n_seeds, uint64_t least)
+static void sweep(enum qrt_sweep_kind kind, bool dark, uint64_t n_seeds, uint64_t least)
 {
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		struct play play = {.backend = places[i]};
+		struct play play = {.backend = places[i], .dark = dark};
 		const struct qrt_lab_program program = program_of(&play);
 		const struct qrt_lab_trials trials = {.out = stderr};
 		for (uint64_t seed = 1; seed <= n_seeds; seed++) {
@@ -310,21 +319,27 @@ static void sweep(enum qrt_sweep_kind kind, uint64_t n_seeds, uint64_t least)
 static void after_a_power_loss_at_any_operation_it_is_as_was_told(void **state)
 {
 	(void)state;
-	sweep(QRT_SWEEP_CRASH, seeds(2), 50);
+	sweep(QRT_SWEEP_CRASH, false, seeds(2), 50);
+}
+
+static void an_error_and_then_a_power_loss_leave_it_as_was_told(void **state)
+{
+	(void)state;
+	sweep(QRT_SWEEP_IO, true, seeds(8), 8);
 }
 
 static void a_cancel_at_any_checkpoint_concerns_who_is_told_so(void **state)
 {
 	(void)state;
-	sweep(QRT_SWEEP_CANCEL, seeds(2), 8);
-	sweep(QRT_SWEEP_CANCEL_TASK, seeds(2), 8);
-	sweep(QRT_SWEEP_DEADLINE, seeds(2), 8);
+	sweep(QRT_SWEEP_CANCEL, false, seeds(2), 8);
+	sweep(QRT_SWEEP_CANCEL_TASK, false, seeds(2), 8);
+	sweep(QRT_SWEEP_DEADLINE, false, seeds(2), 8);
 }
 
 static void with_any_operation_failing_it_is_as_was_told(void **state)
 {
 	(void)state;
-	sweep(QRT_SWEEP_IO, seeds(1), 50);
+	sweep(QRT_SWEEP_IO, false, seeds(1), 50);
 }
 
 /* Returns how many marks nobody has come to. */
@@ -367,6 +382,7 @@ int main(void)
 	    cmocka_unit_test(while_the_disk_is_full_it_is_as_was_told),
 	    cmocka_unit_test(after_a_power_loss_at_any_operation_it_is_as_was_told),
 	    cmocka_unit_test(with_any_operation_failing_it_is_as_was_told),
+	    cmocka_unit_test(an_error_and_then_a_power_loss_leave_it_as_was_told),
 	    cmocka_unit_test(a_cancel_at_any_checkpoint_concerns_who_is_told_so),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

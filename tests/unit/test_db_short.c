@@ -122,16 +122,18 @@ static void one_that_is_not_short_is_run_once_more_on_a_lane(void **state)
 	db_on_each_backend(long_ones, NULL);
 }
 
-/* Each is nothing; all of them are much. */
+/* Each is nothing, and has no time to be asked; all of them are much. */
 static enum qrt_err many_job(struct qrt_db_conn *conn, void *arg)
 {
 	struct count *count = arg;
 	enum qrt_err err = QRT_OK;
 	count->runs++;
 	count->found = 0;
-	for (int i = 0; i < 1000 && !err; i++) {
+	for (int i = 0; i < 300 && !err; i++) {
 		QRT_AUTO_STMT rows = NULL;
-		err = qrt_db_prepare(conn, "SELECT 1", &rows);
+		char sql[40];
+		snprintf(sql, sizeof(sql), "SELECT %d", i);
+		err = qrt_db_prepare(conn, sql, &rows);
 		while (qrt_db_next(rows, &err)) {
 			count->found++;
 		}
@@ -146,7 +148,7 @@ static enum qrt_err many_little_ones(struct qrt_cx *cx, void *arg)
 	struct count count = {0};
 	EXPECT(db_open(cx, "many.db", NULL, &db) == QRT_OK);
 	EXPECT(qrt_db_read_short(cx, db, many_job, &count) == QRT_OK);
-	EXPECT(count.found == 1000);
+	EXPECT(count.found == 300);
 	EXPECT(count.runs == (is_structured(cx) ? 2 : 1));
 	qrt_db_close(cx, &db);
 	return QRT_OK;
@@ -256,7 +258,8 @@ static enum qrt_err snapshots(struct qrt_cx *cx, void *arg)
 	(void)arg;
 	struct qrt_db *db = NULL;
 	struct count count = {.up_to = 3};
-	EXPECT(db_open(cx, "fresh.db", NULL, &db) == QRT_OK);
+	const struct qrt_db_options opts = {.readers = 1, .checkpoint_pages = 1};
+	EXPECT(db_open(cx, "fresh.db", &opts, &db) == QRT_OK);
 	EXPECT(db_write(cx, db, DB_TABLES) == QRT_OK);
 	for (int i = 1; i < 20; i++) {
 		char sql[100];
@@ -272,11 +275,12 @@ static enum qrt_err snapshots(struct qrt_cx *cx, void *arg)
 	EXPECT(db_write(cx, db, "ALTER TABLE t ADD COLUMN x") == QRT_OK);
 	EXPECT(qrt_db_read_short(cx, db, error_job, "SELECT x FROM t") == QRT_OK);
 	EXPECT(qrt_db_read_short(cx, db, count_job, &count) == QRT_OK);
-	/* It holds no snapshot: the log can be folded in to its end, and is empty at the close. */
+	/* It holds no snapshot: sooner or later the log can be folded in to its end. */
+	for (int i = 0; i < 500 && (i == 0 || stats_of(db).log_pages > 0); i++) {
+		EXPECT(db_write(cx, db, "INSERT INTO heap VALUES (1)") == QRT_OK);
+	}
+	EXPECT(stats_of(db).log_pages == 0);
 	qrt_db_close(cx, &db);
-	char path[DB_PATH_SIZE];
-	FILE *log = fopen(db_path("fresh.db-wal", path), "r");
-	EXPECT(!log);
 	return QRT_OK;
 }
 
