@@ -48,6 +48,24 @@ static void check_listeners(struct qy_config_load *load)
 	}
 }
 
+static void check_tls(struct qy_config_load *load)
+{
+	const char *alone = NULL;
+
+	if (!usable(load, "web.tls_cert") || !usable(load, "web.tls_key")) {
+		return;
+	}
+	if (is_set(load, "web.tls_cert") && !is_set(load, "web.tls_key")) {
+		alone = "web.tls_cert";
+	} else if (!is_set(load, "web.tls_cert") && is_set(load, "web.tls_key")) {
+		alone = "web.tls_key";
+	}
+	if (alone != NULL) {
+		complain(load, alone, "stands without the other of web.tls_cert and web.tls_key",
+			 "give both for TLS on the web listener, or none for plain HTTP");
+	}
+}
+
 static void check_slack_token(struct qy_config_load *load, const char *key, const char *prefix,
 			      const char *other_prefix)
 {
@@ -109,6 +127,7 @@ static void check_outside(struct qy_config_load *load)
 void qy_config__check(struct qy_config_load *load)
 {
 	check_listeners(load);
+	check_tls(load);
 	check_slack(load);
 	check_outside(load);
 }

@@ -59,7 +59,9 @@
 	X(control, token, TOKEN, "", 16, LEN_MAX, "", true)                                        \
 	X(web, bind_address, ADDRESS, "127.0.0.1", 0, 0, "", false)                                \
 	X(web, port, INT, "3847", 0, PORT_MAX, "", false)                                          \
-	X(web, public_url, WEB_URL, "", 0, LEN_MAX, "", false)
+	X(web, public_url, WEB_URL, "", 0, LEN_MAX, "", false)                                     \
+	X(web, tls_cert, STRING, "", 0, LEN_MAX, "", false)                                        \
+	X(web, tls_key, STRING, "", 0, LEN_MAX, "", false)
 
 #define SECURITY_KEYS(X)                                                                           \
 	X(security, key_file, STRING, "quotey.key", 1, LEN_MAX, "", false)                         \

@@ -13,6 +13,7 @@
 #include <qrt/rate.h>
 #include <qrt/signal.h>
 #include <qrt/stream.h>
+#include <qrt/tls.h>
 
 #include "quotey/cli/assign.h"
 #include "quotey/cli/command.h"
@@ -50,6 +51,7 @@ struct qy_host {
 	struct qrt_rate *rate;
 	struct qy_slack_env slack_env;
 	struct qy_slack_status slack_status;
+	struct qrt_tls *tls; /* of the web listener; NULL: plain */
 	struct qrt_control *control;
 	struct qy_control_env control_env;
 	char web_url[QY_HOST_URL_SIZE];
@@ -63,8 +65,7 @@ struct qy_host {
 	int64_t stop_by_ns; /* once draining */
 	struct {
 		uint64_t in_flight; /* when the stop began */
-		uint64_t answered;  /* from then until the components had stopped */
-		int64_t ms;	    /* which took so long */
+		int64_t ms;	    /* until the components had stopped */
 	} drain;
 	int code; /* of the exit */
 };
@@ -79,6 +80,11 @@ int qy_host_open(struct qrt_cx *cx, struct qy_host *host) __attribute__((warn_un
 bool qy_host_has(const struct qy_host *host, const char *component);
 /* Adds it to the switchboard, if so. */
 enum qrt_err qy_host_add_slack(struct qy_host *host) QRT_MUST_USE;
+
+/* host_tls.c. Reads the certificate of the web listener, if it has one. Returns the exit code. */
+int qy_host_tls_open(struct qrt_cx *cx, struct qy_host *host) __attribute__((warn_unused_result));
+/* Reads it again, as @config says; what is wrong with it is logged, and changes nothing. */
+void qy_host_tls_reload(struct qrt_cx *cx, struct qy_host *host, const struct qy_config *config);
 
 /* host_move.c. The journal of the switchboard; @arg is the host. */
 qrt_journal_fn qy_host_journal;

@@ -173,6 +173,7 @@ static void reload_once(struct qrt_cx *cx, struct qy_host *host)
 			QRT_LOG_TEXT("why", problem));
 	} else {
 		qrt_log(host->log, cx, QRT_LOG_INFO, "host", "HUP: configuration read again");
+		qy_host_tls_reload(cx, host, load.config);
 		move_changed(cx, host, wanted);
 	}
 	qy_config_errors_fini(&load.errors);

@@ -1,6 +1,7 @@
 /*
- * Opening, in this order: signals, lane, database, web socket, runtimes, switchboard, components,
- * control listener. What was opened stays open when a later step fails: qy_host_stop lets go of it.
+ * Opening, in this order: signals, lane, database, certificate, web socket, runtimes, switchboard,
+ * components, control listener. What was opened stays open when a later step fails: qy_host_stop
+ * lets go of it.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -13,12 +14,12 @@
 #define LANE_QUEUE 16
 
 /* An address as it stands in a URL. */
-static void make_url(const char *address, unsigned port, char ret_url[QY_HOST_URL_SIZE])
+static void make_url(bool tls, const char *address, unsigned port, char ret_url[QY_HOST_URL_SIZE])
 {
 	bool v6 = strchr(address, ':') != NULL;
 
-	snprintf(ret_url, QY_HOST_URL_SIZE, "http://%s%s%s:%u", v6 ? "[" : "", address,
-		 v6 ? "]" : "", port);
+	snprintf(ret_url, QY_HOST_URL_SIZE, "%s://%s%s%s:%u", tls ? "https" : "http", v6 ? "[" : "",
+		 address, v6 ? "]" : "", port);
 }
 
 static const char *why(struct qrt_cx *cx, enum qrt_err err)
@@ -82,11 +83,11 @@ static int open_socket(struct qrt_cx *cx, struct qy_host *host)
 
 	if (err) {
 		host->server_env.listen_fd = -1;
-		make_url(address, port, host->web_url);
+		make_url(host->tls != NULL, address, port, host->web_url);
 		return qy_cli_fail(host->cli, QY_CLI_RUNTIME, "web listener %s: %s", host->web_url,
 				   qrt_err_text(err));
 	}
-	make_url(address, port, host->web_url);
+	make_url(host->tls != NULL, address, port, host->web_url);
 	return 0;
 }
 
@@ -126,6 +127,7 @@ static void fill_server_env(struct qy_host *host)
 	const struct qy_config *config = host->cli->config;
 	struct qy_server_env *env = &host->server_env;
 	int64_t linger_ms = qy_config_int(config, "server.drain_linger_ms");
+	int64_t grace_ms = qy_config_int(config, "server.cancel_grace_ms");
 
 	env->db = qrt_switchboard_port(host->switchboard, "db");
 	env->counters = &host->counters;
@@ -133,11 +135,13 @@ static void fill_server_env(struct qy_host *host)
 	env->rate = host->rate;
 	env->trusted_proxies = &host->trusted_proxies;
 	env->public_url = qy_config_str(config, "web.public_url");
+	env->tls = host->tls;
 	env->body_max = (size_t)qy_config_int(config, "server.body_limit");
 	env->header_max = (size_t)qy_config_int(config, "server.header_limit");
 	env->connections_max = (size_t)qy_config_int(config, "server.max_connections");
 	env->request_deadline_ns = qy_config_int(config, "server.request_deadline_secs") * QRT_SEC;
-	/* 0 would be the default instead of no linger at all. */
+	/* 0 would be the defaults instead of none at all. */
+	env->cancel_grace_ns = grace_ms > 0 ? grace_ms * QRT_MS : -1;
 	env->linger_ns = linger_ms > 0 ? linger_ms * QRT_MS : 1;
 	/* Of a key of its own, so that neither tells anything about the other. */
 	qrt_hmac_sha256(host->keys.portal_key, QY_KEY_LEN, "csrf", 4, env->csrf_key);
@@ -223,7 +227,7 @@ static int open_control(struct qrt_cx *cx, struct qy_host *host)
 	if (err) {
 		return qy_cli_fail(host->cli, QY_CLI_RUNTIME, "%s", why(cx, err));
 	}
-	make_url(job.options.address, qrt_control_port(host->control), host->control_url);
+	make_url(false, job.options.address, qrt_control_port(host->control), host->control_url);
 	return 0;
 }
 
@@ -233,6 +237,9 @@ int qy_host_open(struct qrt_cx *cx, struct qy_host *host)
 
 	if (code == 0) {
 		code = open_database(cx, host);
+	}
+	if (code == 0) {
+		code = qy_host_tls_open(cx, host);
 	}
 	if (code == 0) {
 		code = open_socket(cx, host);

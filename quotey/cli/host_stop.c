@@ -56,16 +56,6 @@ static void stop_components(struct qrt_cx *cx, struct qy_host *host)
 	complain(cx, host, "stop", err);
 }
 
-static uint64_t answers(const struct qy_host *host)
-{
-	uint64_t n = 0;
-
-	for (size_t i = 0; i < 6; i++) {
-		n += atomic_load(&host->counters.by_class[i]);
-	}
-	return n;
-}
-
 static uint64_t in_flight(struct qy_host *host)
 {
 	struct qrt_stage stages[QRT_COMPONENTS_MAX];
@@ -83,15 +73,15 @@ static uint64_t in_flight(struct qy_host *host)
 static void drain_components(struct qrt_cx *cx, struct qy_host *host)
 {
 	int64_t began_ns = qrt_deadline_in(cx, 0);
-	uint64_t before = answers(host);
 
 	host->drain.in_flight = in_flight(host);
+	/* From here on these count what this drain does. */
+	atomic_store(&host->counters.drain_answered, 0);
+	atomic_store(&host->counters.drain_refused, 0);
+	atomic_store(&host->counters.drain_idle_closed, 0);
+	atomic_store(&host->counters.drain_left, 0);
 	stop_components(cx, host);
-	host->drain.answered = answers(host) - before;
 	host->drain.ms = (qrt_deadline_in(cx, 0) - began_ns) / QRT_MS;
-	qrt_log(host->log, cx, QRT_LOG_INFO, "host", "components stopped",
-		QRT_LOG_INT("in_flight", host->drain.in_flight),
-		QRT_LOG_INT("answered", host->drain.answered), QRT_LOG_INT("ms", host->drain.ms));
 }
 
 static bool any_runs(struct qy_host *host)
@@ -221,14 +211,19 @@ static uint64_t left_over(const struct qrt_audit *audit)
 	       audit->jobs_live + audit->detached_live;
 }
 
-static void print_stopped(const struct qy_host *host, const struct qrt_audit *sum)
+static void print_stopped(struct qy_host *host, const struct qrt_audit *sum)
 {
+	const struct qy_server_counters *counters = &host->counters;
+
 	printf("{\"event\":\"stopped\",\"tasks_live\":%" PRIu64 ",\"regions_live\":%" PRIu64
-	       ",\"ops_live\":%" PRIu64 ",\"streams_live\":%" PRIu64 ",\"jobs_live\":%" PRIu64
-	       ",\"drain\":{\"in_flight\":%" PRIu64 ",\"answered\":%" PRIu64 ",\"ms\":%" PRId64
-	       "}}\n",
-	       sum->tasks_live, sum->regions_live, sum->ops_live, sum->streams_live, sum->jobs_live,
-	       host->drain.in_flight, host->drain.answered, host->drain.ms);
+	       ",\"ops_live\":%" PRIu64 ",\"streams_live\":%" PRIu64 ",\"jobs_live\":%" PRIu64,
+	       sum->tasks_live, sum->regions_live, sum->ops_live, sum->streams_live,
+	       sum->jobs_live);
+	printf(",\"drain\":{\"in_flight\":%" PRIu64 ",\"answered\":%" PRIu64 ",\"refused\":%" PRIu64
+	       ",\"idle_closed\":%" PRIu64 ",\"left\":%" PRIu64 ",\"ms\":%" PRId64 "}}\n",
+	       host->drain.in_flight, atomic_load(&counters->drain_answered),
+	       atomic_load(&counters->drain_refused), atomic_load(&counters->drain_idle_closed),
+	       atomic_load(&counters->drain_left), host->drain.ms);
 	fflush(stdout);
 }
 
@@ -295,6 +290,7 @@ int qy_host_finish(struct qy_host *host)
 		qrt_switchboard_destroy(&host->switchboard);
 	}
 	qrt_rate_destroy(&host->rate);
+	qrt_tls_unref(&host->tls);
 	for (size_t i = host->n_runtimes; i-- > 0;) {
 		qrt_runtime_close(&host->runtimes[i]);
 	}

@@ -185,10 +185,43 @@ static enum qrt_err handle(struct qrt_cx *cx, void *state, struct qrt_msg *msg,
 	return QRT_OK;
 }
 
+static size_t figures(void *state, struct qrt_figure *ret_figures, size_t n_max)
+{
+	const struct qy_store *store = state;
+	struct qrt_db_stats stats;
+	size_t n = 0;
+
+	qrt_db_stats(store->db, &stats);
+	const struct qrt_figure all[] = {
+	    {"db_reads_total", "Reads that succeeded on a lane.", false, stats.reads},
+	    {"db_short_reads_total", "Reads that ended on the loop.", false, stats.shorts},
+	    {"db_fallbacks_total", "Short reads that had to go to a lane.", false, stats.fallbacks},
+	    {"db_writes_total", "Writes that succeeded.", false, stats.writes},
+	    {"db_commits_total", "Transactions of writes; fewer than writes: they shared.", false,
+	     stats.commits},
+	    {"db_writes_again_total", "Writes run once more, as their group was lost.", false,
+	     stats.again},
+	    {"db_rollbacks_total", "Writes that were rolled back.", false, stats.rollbacks},
+	    {"db_unknown_total", "Writes of which nobody knows whether they are stored.", false,
+	     stats.unknown},
+	    {"db_checkpoints_total", "Checkpoints of the log.", false, stats.checkpoints},
+	    {"db_checkpoints_failed_total", "Checkpoints that failed.", false,
+	     stats.checkpoints_failed},
+	    {"db_log_pages", "Pages of the log that no checkpoint has moved.", true,
+	     stats.log_pages},
+	    {"db_queued", "Jobs that wait or run.", true, stats.queued},
+	};
+	for (; n < n_max && n < sizeof(all) / sizeof(all[0]); n++) {
+		ret_figures[n] = all[n];
+	}
+	return n;
+}
+
 const struct qrt_component qy_db_component = {
     .name = "db",
     .caps = QRT_CAP_DB | QRT_CAP_BLOCKING | QRT_CAP_TIME | QRT_CAP_RANDOM | QRT_CAP_SPAWN,
     .start = start,
     .stop = stop,
     .handle = handle,
+    .figures = figures,
 };

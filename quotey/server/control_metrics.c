@@ -207,6 +207,21 @@ static void put_requests(struct qy_buffer *out, const struct qy_server_counters 
 		   load(&counters->limited));
 }
 
+/* What the components tell of themselves. */
+static void put_figures(struct qy_buffer *out, const struct qy_control_env *env,
+			const char *component)
+{
+	struct qrt_figure figures[QRT_FIGURES_MAX];
+	size_t n = qrt_switchboard_figures(env->sb, component, figures, QRT_FIGURES_MAX), i;
+	char name[80];
+
+	for (i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), "quotey_%s", figures[i].name);
+		put_single(out, name, figures[i].is_gauge ? "gauge" : "counter", figures[i].help,
+			   figures[i].value);
+	}
+}
+
 static void put_log(struct qy_buffer *out, const struct qrt_log *log)
 {
 	struct qrt_log_stats stats;
@@ -353,6 +368,9 @@ void qy_control_metrics(void *app, const struct qrt_control_request *req,
 	put_components(&out, stages, count);
 	if (env->slack != NULL) {
 		put_slack(&out, env->slack);
+	}
+	for (size_t i = 0; i < count; i++) {
+		put_figures(&out, env, stages[i].component);
 	}
 	put_runtimes(&out, env);
 	put_cancels(&out, env);

@@ -29,6 +29,8 @@ struct qy_server_counters {
 	_Atomic uint64_t denied;    /* answers 401 and 403 to keys and forms */
 	_Atomic uint64_t limited;   /* answers 429 */
 	_Atomic uint64_t unaudited; /* denials without an audit row, since the last row */
+	/* Of all drains: struct qrt_http_drain. */
+	_Atomic uint64_t drain_answered, drain_refused, drain_idle_closed, drain_left;
 };
 
 struct qy_networks;
@@ -44,6 +46,7 @@ struct qy_server_env {
 	const char *public_url;			   /* of pages and links; NULL or "": not known */
 	uint8_t csrf_key[32];
 	const struct qrt_http_group *more_routes; /* beside the API's; NULL: none */
+	struct qrt_tls *tls;			  /* the host's; NULL: plain */
 	/* Limits; 0 is the HTTP server's default (qrt/http.h). */
 	size_t body_max;
 	size_t header_max;
@@ -51,6 +54,7 @@ struct qy_server_env {
 	int64_t header_timeout_ns;
 	int64_t idle_timeout_ns;
 	int64_t request_deadline_ns;
+	int64_t cancel_grace_ns;
 	int64_t linger_ns;
 };
 

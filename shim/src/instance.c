@@ -230,6 +230,15 @@ size_t qrt__instance_in_flight(struct qrt__instance *instance)
 	return n;
 }
 
+size_t qrt__instance_figures(struct qrt__instance *instance, struct qrt_figure *figures,
+			     size_t n_max)
+{
+	if (!instance->component->figures || atomic_load(&instance->phase) < QRT__WARM) {
+		return 0;
+	}
+	return instance->component->figures(instance->state, figures, n_max);
+}
+
 void qrt__instance_enter(struct qrt__instance *instance)
 {
 	atomic_fetch_add(&instance->messages, 1);

@@ -49,6 +49,10 @@ enum qrt_err qrt__instance_stop(struct qrt_cx *cx, struct qrt__instance *instanc
 				int64_t deadline_ns);
 /* Work under way: messages, and what the component took from outside. Any thread. */
 size_t qrt__instance_in_flight(struct qrt__instance *instance);
+/* What it tells of itself; none unless it is warm or active. Any thread, while it is in the book.
+ */
+size_t qrt__instance_figures(struct qrt__instance *instance, struct qrt_figure *figures,
+			     size_t n_max);
 /* A message begins and ends; any thread. */
 void qrt__instance_enter(struct qrt__instance *instance);
 void qrt__instance_leave(struct qrt__instance *instance);

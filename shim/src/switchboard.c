@@ -410,6 +410,42 @@ size_t qrt_switchboard_stages(struct qrt_switchboard *sb, struct qrt_stage *stag
 	return n;
 }
 
+/* Adds what one more instance says, which says the same things in the same order. */
+static size_t add_figures(struct qrt__instance *instance, struct qrt_figure *figures, size_t n,
+			  size_t n_max)
+{
+	struct qrt_figure own[QRT_FIGURES_MAX];
+	size_t n_own = qrt__instance_figures(instance, own, QRT_FIGURES_MAX);
+	for (size_t i = 0; i < n_own && i < n_max; i++) {
+		uint64_t before = i < n ? figures[i].value : 0;
+		figures[i] = own[i];
+		figures[i].value += before;
+	}
+	n_own = n_own < n_max ? n_own : n_max;
+	return n_own > n ? n_own : n;
+}
+
+size_t qrt_switchboard_figures(struct qrt_switchboard *sb, const char *component,
+			       struct qrt_figure *figures, size_t n_max)
+{
+	size_t n = 0;
+	pthread_mutex_lock(&sb->lock);
+	for (size_t i = 0; i < sb->n_slots; i++) {
+		struct slot *slot = sb->slot[i];
+		if (strcmp(slot->component->name, component) != 0) {
+			continue;
+		}
+		if (slot->current) {
+			n = add_figures(slot->current, figures, n, n_max);
+		}
+		if (slot->previous && slot->previous != slot->current) {
+			n = add_figures(slot->previous, figures, n, n_max);
+		}
+	}
+	pthread_mutex_unlock(&sb->lock);
+	return n;
+}
+
 size_t qrt_switchboard_history(struct qrt_switchboard *sb, struct qrt_move *moves, size_t n_max)
 {
 	pthread_mutex_lock(&sb->lock);

@@ -72,7 +72,7 @@ run runtime kill --reason $'a try' --control "$control"
 kill -USR1 "$pid"
 finish
 is "$rc" 0 'it ends well'
-like "$out" '"jobs_live":0,"drain":\{"in_flight":0,"answered":0,"ms":[0-9]+\}' 'and says what the drain did'
+like "$out" '"jobs_live":0,"drain":\{"in_flight":0,"answered":0,"refused":0,"idle_closed":0,"left":0,"ms":[0-9]+\}' 'and says what the drain did'
 like "$(count)" '^[1-9][0-9]*$' 'every line is a JSON object'
 is "$(count component=access method=GET 'route=/api/v1/quotes/{id}' status=200 us= bytes= key="$id" \
 	client=127.0.0.1 correlation=e2e-1 path=)" 1 'an access line has the route and who asked'

@@ -346,6 +346,8 @@ static const struct bad_value bad_values[] = {
     {"server.trusted_proxies=10.0.0.1,," MARK, NO_NETWORKS, ","},
     {"server.trusted_proxies=10.0.0.1,", NO_NETWORKS, ","},
     {"server.trusted_proxies=10.0.0.1/8", NO_NETWORKS, "10.0.0.0/8"},
+    {"web.tls_cert=cert.pem", "stands without the other of web.tls_cert and web.tls_key",
+     "plain HTTP"},
     {"logging.level=" MARK, "is not a level, or a list such as info,db=debug", "trace, debug"},
     {"logging.level=info,dbb=debug", "is not a level, or a list such as info,db=debug",
      "access|control|db|"},

@@ -288,6 +288,19 @@ static void metrics(struct stand *stand)
 		 "\nquotey_loop_lag_max_seconds{runtime=\"supervisor\",backend=\"%s\"} 0.0",
 		 stand->backend);
 	assert_control(stand, "GET", "/metrics", "", 200, part);
+	assert_control(stand, "GET", "/metrics", "", 200,
+		       "# TYPE quotey_http_request_seconds histogram\n"
+		       "quotey_http_request_seconds_bucket{le=\"0.001\"} ");
+	assert_control(stand, "GET", "/metrics", "", 200,
+		       "\nquotey_http_request_seconds_bucket{le=\"+Inf\"} 2\n"
+		       "quotey_http_request_seconds_sum 0.");
+	assert_control(stand, "GET", "/metrics", "", 200,
+		       "\n# TYPE quotey_http_connections_total counter\n"
+		       "quotey_http_connections_total 2\n");
+	assert_control(stand, "GET", "/metrics", "", 200, "\nquotey_http_requests_in_flight 0\n");
+	assert_control(stand, "GET", "/metrics", "", 200, "\nquotey_db_unknown_total 0\n");
+	assert_control(stand, "GET", "/metrics", "", 200, "\nquotey_log_lines_total ");
+	assert_control(stand, "GET", "/metrics", "", 200, "\nquotey_auth_denied_total 0\n");
 	for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++) {
 		snprintf(part, sizeof(part), "\nquotey_%s{runtime=\"supervisor\"", gauges[i]);
 		assert_control(stand, "GET", "/metrics", "", 200, part);

@@ -40,6 +40,20 @@ typedef enum qrt_err qrt_component_handle_fn(struct qrt_cx *cx, void *state, str
 /* Work from outside under way now. From any thread. */
 typedef size_t qrt_component_in_flight_fn(void *state);
 
+/* A number that an instance tells of itself. Names and texts are static. */
+struct qrt_figure {
+	const char *name; /* "http_connections_live" */
+	const char *help; /* one sentence */
+	bool is_gauge;	  /* a counter only grows, as long as the instance lives */
+	uint64_t value;
+};
+#define QRT_FIGURES_MAX 32
+/*
+ * Writes at most @n_max figures, each time the same ones in the same order; returns how many. From
+ * any thread, as long as the instance is not being stopped.
+ */
+typedef size_t qrt_component_figures_fn(void *state, struct qrt_figure *figures, size_t n_max);
+
 struct qrt_component {
 	const char *name; /* "server" */
 	uint32_t caps;	  /* enum qrt_cap */
@@ -49,6 +63,7 @@ struct qrt_component {
 	qrt_component_stop_fn *stop;
 	qrt_component_handle_fn *handle;       /* may be NULL: has no port */
 	qrt_component_in_flight_fn *in_flight; /* may be NULL: only messages count */
+	qrt_component_figures_fn *figures;     /* may be NULL */
 };
 
 #ifdef __cplusplus

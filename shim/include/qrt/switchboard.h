@@ -99,6 +99,12 @@ struct qrt_stage {
 /* A snapshot, from any thread; returns how many were written. */
 QRT_API size_t qrt_switchboard_stages(struct qrt_switchboard *sb, struct qrt_stage *stages,
 				      size_t n_max);
+/*
+ * The figures of a component, summed over the instance that serves and the one a rollback goes to;
+ * none while it runs nowhere. From any thread; at most QRT_FIGURES_MAX; returns how many.
+ */
+QRT_API size_t qrt_switchboard_figures(struct qrt_switchboard *sb, const char *component,
+				       struct qrt_figure *figures, size_t n_max);
 /* The last moves (at most 64 are kept), newest first, from any thread. */
 QRT_API size_t qrt_switchboard_history(struct qrt_switchboard *sb, struct qrt_move *moves,
 				       size_t n_max);
