@@ -209,5 +209,57 @@ kill_under_load() {
 }
 if has_backend legacy && has_backend region; then kill_under_load; fi
 
+# --- TLS on the web listener -----------------------------------------------------------------------
+
+# certificate NAME: NAME.pem and NAME.key, of this machine's address.
+certificate() {
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "/CN=$1" \
+		-addext subjectAltName=IP:127.0.0.1 -keyout "$1.key" -out "$1.pem" 2>/dev/null
+}
+tls() {
+	local backend
+	certificate first && certificate second
+	run start --set web.tls_cert=nowhere.pem --set web.tls_key=first.key
+	like "$rc $err" '^2 .*web\.tls_cert .*nowhere\.pem' 'a certificate that is not there is named'
+	run start --set web.tls_cert=first.pem --set web.tls_key=second.key
+	like "$rc $err" '^2 .*web\.tls_cert .*key' 'a key that does not fit is refused'
+	run start --set web.tls_cert=first.pem
+	like "$rc $err" '^2 .*web\.tls_cert .*web\.tls_key' 'one without the other, too'
+	for backend in legacy region; do
+		has_backend $backend || continue
+		cp first.pem cert.pem
+		cp first.key key.pem
+		begin log --set web.tls_cert=cert.pem --set web.tls_key=key.pem \
+			--set runtime.db=$backend --set runtime.server=$backend
+		like "$ready" '"web":"https://' "on $backend, the web listener speaks TLS"
+		auth /api/v1/quotes/quote-netnew-001 --cacert first.pem
+		is "$status" 200 "on $backend, who knows the certificate is answered"
+		auth /api/v1/quotes/quote-netnew-001
+		is "$status" 000 "on $backend, who does not know it asks nothing"
+		web=http${web#https} auth /api/v1/quotes/quote-netnew-001
+		is "$status" 000 "on $backend, plain HTTP is not spoken"
+		cp second.pem cert.pem
+		cp second.key key.pem
+		kill -HUP "$pid"
+		end=$((SECONDS + 15)) status=000
+		while [ "$status" != 200 ] && [ $SECONDS -lt $end ]; do
+			auth /api/v1/quotes/quote-netnew-001 --cacert second.pem
+		done
+		is "$status" 200 "on $backend, HUP takes a new certificate"
+		auth /api/v1/quotes/quote-netnew-001 --cacert first.pem
+		is "$status" 000 "on $backend, the old one is gone"
+		echo broken >cert.pem
+		kill -HUP "$pid"
+		end=$((SECONDS + 15))
+		until grep -q 'HUP: the certificate stays as it is' log || [ $SECONDS -ge $end ]; do :; done
+		auth /api/v1/quotes/quote-netnew-001 --cacert second.pem
+		is "$status" 200 "on $backend, a broken one changes nothing"
+		like "$(<log)" 'error host: HUP: the certificate stays as it is why="cert_file, its certificate: ' "on $backend, and is told"
+		finish
+		is "$rc" 0 "on $backend, it ends well"
+	done
+}
+if command -v openssl >/dev/null; then tls; fi
+
 echo "1..$tests"
 [ -z "$failed" ]
