@@ -2,6 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <qrt/tls.h>
+
 #include "quotey/cli/host.h"
 
 /* Every instance of the database component opens it anew, and moves make several. */
@@ -90,8 +92,12 @@ int qy_cmd_start(struct qy_cli *cli)
 		code = qy_host_log_open(host);
 	}
 	if (code == 0) {
+		code = qy_host_prepare_slack(host);
+	}
+	if (code == 0) {
 		code = run_host(host);
 	}
+	qrt_tls_unref(&host->slack_tls);
 	qrt_log_close(&host->log);
 	qy_keys_fini(&host->keys);
 	free(host);

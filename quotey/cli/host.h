@@ -52,6 +52,7 @@ struct qy_host {
 	struct qy_slack_env slack_env;
 	struct qy_slack_status slack_status;
 	struct qrt_tls *tls; /* of the web listener; NULL: plain */
+	struct qrt_tls *slack_tls; /* NULL: its API is reached by http, or it is switched off */
 	struct qrt_control *control;
 	struct qy_control_env control_env;
 	char web_url[QY_HOST_URL_SIZE];
@@ -78,6 +79,8 @@ int qy_host_open(struct qrt_cx *cx, struct qy_host *host) __attribute__((warn_un
 
 /* host_slack.c. Whether the configuration has the component at all. */
 bool qy_host_has(const struct qy_host *host, const char *component);
+/* Reads what it needs for TLS, if so; blocks, before any loop. Returns the exit code. */
+int qy_host_prepare_slack(struct qy_host *host) __attribute__((warn_unused_result));
 /* Adds it to the switchboard, if so. */
 enum qrt_err qy_host_add_slack(struct qy_host *host) QRT_MUST_USE;
 
