@@ -52,6 +52,15 @@ if [ "$both" ]; then
 	like "$rc $out" "^0 .*switch.scn: $seeds runs, 0 failures" "pct: switch.scn holds for $seeds seeds"
 fi
 
+# Slack: a quarter of the seeds for each, for there are many.
+few=$(((seeds + 3) / 4))
+for file in ack duplicate refresh overlap lost retry move db_slow storm crash; do
+	run lab run "slack_$file.scn" --seeds $few --jobs "$jobs"
+	like "$rc $out" "^0 .*slack_$file.scn: $few runs, 0 failures" "slack_$file.scn holds for $few seeds"
+done
+run lab run slack_move.scn --seeds $few --jobs "$jobs" --strategy pct --depth 5
+like "$rc $out" "^0 .*slack_move.scn: $few runs, 0 failures" "pct: slack_move.scn holds for $few seeds"
+
 # --- a failure -----------------------------------------------------------------------------
 
 # Two clients draft one after the other, and each thinks that it is the first.
@@ -109,6 +118,16 @@ for backend in legacy region; do
 	run lab sweep pricing.scn --cancel --backend $backend --jobs "$jobs"
 	like "$rc $out" '^0 .*points, [0-9]+ runs, 0 failures' "--cancel does no harm on $backend"
 done
+run lab sweep slack_lost.scn --cancel --jobs "$jobs"
+like "$rc $out" '^0 .*slack_lost.scn --cancel: [1-9][0-9]* points, [0-9]+ runs, 0 failures' \
+	'slack_lost.scn: a line or an envelope that is cancelled anywhere does no harm'
+if [ "$seeds" -gt 100 ]; then
+	for kind in --cancel-task --deadline --io --crash --alloc; do
+		run lab sweep slack_lost.scn $kind --jobs "$jobs"
+		like "$rc $out" "^0 .*slack_lost.scn $kind: [1-9][0-9]* points, [0-9]+ runs, 0 failures" \
+			"slack_lost.scn: $kind at each of its points does no harm, and what was acked is there"
+	done
+fi
 cat >small.scn <<'END'
 title One quote, and the power goes
 key writer scopes quotes:read,quotes:write
