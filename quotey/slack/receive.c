@@ -164,6 +164,7 @@ static enum qrt_err begin(struct qy_slack_line *line, struct qy_slack_envelope *
 	struct receiving *receiving = calloc(1, sizeof(*receiving));
 	enum qrt_err err;
 
+	QRT_ASSERT(line->taken < QY_SLACK_TAKEN_MAX);
 	if (receiving == NULL) {
 		return QRT_ENOMEM;
 	}
