@@ -44,7 +44,7 @@ sources() {
 	sed -n '/^if /q; s,.*%D%/\([a-z0-9_/]*\.c\)\( .*\)*$,backends/\1,p' "$top_srcdir/backends/include.am"
 }
 
-sqlite=$(configured SQLITE_CFLAGS) libs="$(configured SQLITE_LIBS) $(configured CRYPTO_LIBS) $(configured PTHREAD_LIBS)"
+sqlite=$(configured SQLITE_CFLAGS) libs="$(configured SQLITE_LIBS) $(configured SSL_LIBS) $(configured CRYPTO_LIBS) $(configured PTHREAD_LIBS)"
 # What the build has found out about the system; none of its backends, and no texts.
 defines=$(configured DEFS | tr ' ' '\n' | grep -E '^-D[A-Za-z0-9_]+=[0-9]+$' | grep -v QRT_WITH_ | tr '\n' ' ')
 
