@@ -31,7 +31,7 @@ static struct qrt_cx until(const struct qrt_cx *cx, int64_t deadline_ns)
 /* A slow peer is waited for as long as an idle one. */
 static struct qrt_cx until_idle(const struct qrt_cx *cx, const struct qrt__http_conn *conn)
 {
-	return until(cx, qrt_deadline_in(cx, conn->server->base.opts.idle_timeout_ns));
+	return until(cx, qrt__http_soon(cx, conn->server->base.opts.idle_timeout_ns));
 }
 
 static struct qrt_http_request *request_of(const struct qrt__http_conn *conn)
@@ -54,7 +54,7 @@ static void phase_enter(struct qrt_cx *cx, struct qrt__http_conn *conn, enum qrt
 	}
 	/* The head of a first request has been awaited since the connection came. */
 	if (!(phase == QRT__HTTP_IN_HEAD && first)) {
-		conn->deadline_ns = qrt_deadline_in(cx, ns);
+		conn->deadline_ns = qrt__http_soon(cx, ns);
 	}
 	conn->phase = phase;
 }

@@ -12,7 +12,7 @@ void qrt__http_server_init(struct qrt_http_server *server, const struct qrt__htt
 {
 	server->impl = impl;
 	server->opts = *opts;
-	server->date_s = -1;
+	server->date_until_ns = INT64_MIN;
 }
 
 void qrt__http_answer(const struct qrt_http_server *server, struct qrt_http_request *req,
@@ -141,6 +141,13 @@ static enum qrt_err run(struct qrt_cx *cx, struct qrt__http_exchange *x)
 	return qrt_region_close(cx, &region, err);
 }
 
+int64_t qrt__http_soon(const struct qrt_cx *cx, int64_t ns)
+{
+	int64_t now_ns = cx->task->rt->turn_ns;
+
+	return ns < QRT_NO_DEADLINE - now_ns ? now_ns + ns : QRT_NO_DEADLINE;
+}
+
 /* Its turn will do for the time: what takes longer than a turn has been waiting. */
 static bool is_past(const struct qrt_cx *cx, int64_t ns)
 {
@@ -183,7 +190,7 @@ enum qrt__http_ending qrt__http_exchange(struct qrt_cx *cx, struct qrt__http_exc
 	int64_t grace_ns = x->server->opts.cancel_grace_ns;
 
 	qrt__http_exchange_plan(x);
-	x->deadline_ns = qrt_deadline_in(cx, x->plan.deadline_ns);
+	x->deadline_ns = qrt__http_soon(cx, x->plan.deadline_ns);
 	x->grace_end_ns = x->deadline_ns < QRT_NO_DEADLINE - grace_ns ? x->deadline_ns + grace_ns
 								      : QRT_NO_DEADLINE;
 	return ending(cx, x, run(cx, x));
@@ -251,12 +258,16 @@ const char *qrt__http_server_date(struct qrt_cx *cx, struct qrt_http_server *ser
 {
 	int64_t wall_ms = 0;
 
-	if (!(qrt_cx_caps(cx) & QRT_CAP_TIME) || qrt_wall_ms(cx, &wall_ms) || wall_ms < 0) {
+	if (!(qrt_cx_caps(cx) & QRT_CAP_TIME)) {
 		return NULL;
 	}
-	if (wall_ms / 1000 != server->date_s) {
-		server->date_s = wall_ms / 1000;
-		qrt__http_date(wall_ms, server->date);
+	if (!is_past(cx, server->date_until_ns)) {
+		return server->date;
 	}
+	if (qrt_wall_ms(cx, &wall_ms) || wall_ms < 0) {
+		return NULL;
+	}
+	server->date_until_ns = qrt__http_soon(cx, (1000 - wall_ms % 1000) * QRT_MS);
+	qrt__http_date(wall_ms, server->date);
 	return server->date;
 }

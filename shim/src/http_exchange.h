@@ -24,7 +24,7 @@ struct qrt_http_server {
 	const struct qrt__http_impl *impl;
 	struct qrt_http_server_options opts; /* defaults filled in */
 	struct qrt__http_counters counters;
-	int64_t date_s; /* the second @date tells */
+	int64_t date_until_ns; /* then @date is of the past */
 	char date[QRT__HTTP_DATE_MAX];
 };
 
@@ -63,6 +63,8 @@ enum qrt__http_ending qrt__http_exchange(struct qrt_cx *cx, struct qrt__http_exc
 enum qrt__http_ending qrt__http_exchange_cut(struct qrt_cx *cx, struct qrt__http_exchange *x);
 /* The peer has hung up: cancels what runs. Any number of times; on the loop's stack, too. */
 void qrt__http_exchange_peer_gone(struct qrt__http_exchange *x);
+/* qrt_deadline_in, counted from the turn's beginning, which costs no look at the clock. */
+int64_t qrt__http_soon(const struct qrt_cx *cx, int64_t ns);
 /* An answer that is no handler's. */
 void qrt__http_answer(const struct qrt_http_server *server, struct qrt_http_request *req,
 		      struct qrt_http_response *resp, int status, const char *detail);

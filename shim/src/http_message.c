@@ -4,18 +4,19 @@
  */
 #include "shim/src/http_message.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 /* --- grammar ------------------------------------------------------------------------------- */
 
+/* A bit per byte: what a token is made of (RFC 9110, 5.6.2). */
+static const uint64_t token_bits[4] = {0x03ff6cfa00000000, 0x57ffffffc7fffffe, 0, 0};
+
 static bool is_token_char(unsigned char c)
 {
-	if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')) {
-		return true;
-	}
-	return c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL;
+	return token_bits[c / 64] >> c % 64 & 1;
 }
 
 bool qrt__http_name_valid(const char *name)
@@ -122,10 +123,16 @@ static enum qrt_err fields_add(struct qrt__http_arena *arena, struct qrt__http_f
 	return QRT_OK;
 }
 
-/* The first of that name at or after @field; header names know no case. */
+/* Header names know no case. Most differ in their first letter. */
+static bool same_name(const char *a, const char *b)
+{
+	return ((a[0] ^ b[0]) & ~0x20) == 0 && strcasecmp(a, b) == 0;
+}
+
+/* The first of that name at or after @field. */
 static struct qrt__http_field *header_find(struct qrt__http_field *field, const char *name)
 {
-	while (field && strcasecmp(field->name, name) != 0) {
+	while (field && !same_name(field->name, name)) {
 		field = field->next;
 	}
 	return field;
@@ -154,13 +161,42 @@ void qrt__http_request_init(struct qrt_http_request *req, struct qrt__http_arena
 	};
 }
 
+/* What every request is judged by is not searched for. */
+static void note_known(struct qrt_http_request *req, const char *name, size_t n, const char *value)
+{
+	static const struct {
+		const char *name;
+		enum qrt__http_known known;
+	} by_length[] = {
+	    [4] = {"Host", QRT__HTTP_HOST},
+	    [6] = {"Expect", QRT__HTTP_EXPECT},
+	    [10] = {"Connection", QRT__HTTP_CONNECTION},
+	    [14] = {"Content-Length", QRT__HTTP_LENGTH},
+	    [17] = {"Transfer-Encoding", QRT__HTTP_CODING},
+	};
+	if (n < sizeof(by_length) / sizeof(by_length[0]) && by_length[n].name &&
+	    same_name(name, by_length[n].name)) {
+		enum qrt__http_known known = by_length[n].known;
+
+		req->twice[known] = req->known[known] != NULL;
+		req->known[known] = value;
+	}
+}
+
+enum qrt_err qrt__http_request_take_header(struct qrt_http_request *req, const char *name, size_t n,
+					   const char *value)
+{
+	note_known(req, name, n, value);
+	return fields_add(req->arena, &req->headers, name, value);
+}
+
 enum qrt_err qrt__http_request_add_header(struct qrt_http_request *req, const char *name,
 					  const char *value)
 {
 	if (!qrt__http_name_valid(name) || !qrt__http_value_valid(value)) {
 		return QRT_EINVAL;
 	}
-	return fields_add(req->arena, &req->headers, name, value);
+	return qrt__http_request_take_header(req, name, strlen(name), value);
 }
 
 enum qrt_err qrt__http_request_add_param(struct qrt_http_request *req, const char *name,
@@ -232,8 +268,11 @@ enum qrt_err qrt__http_request_set_target(struct qrt_http_request *req, const ch
 
 static bool connection_has(const struct qrt_http_request *req, const char *token)
 {
-	struct qrt__http_field *field = header_find(req->headers.first, "Connection");
+	struct qrt__http_field *field = NULL;
 
+	if (req->known[QRT__HTTP_CONNECTION]) {
+		field = header_find(req->headers.first, "Connection");
+	}
 	for (; field; field = header_find(field->next, "Connection")) {
 		if (qrt__http_list_has(field->value, token)) {
 			return true;
@@ -242,26 +281,19 @@ static bool connection_has(const struct qrt_http_request *req, const char *token
 	return false;
 }
 
-static bool appears_twice(const struct qrt_http_request *req, const char *name)
-{
-	struct qrt__http_field *field = header_find(req->headers.first, name);
-
-	return field && header_find(field->next, name);
-}
-
 /* What says where the body ends must say it once and clearly, or two readers will disagree. */
 static int framing_check(const struct qrt_http_request *req, const char **ret_why)
 {
-	const char *coding = qrt_http_header(req, "Transfer-Encoding");
+	const char *coding = req->known[QRT__HTTP_CODING];
 
-	if (appears_twice(req, "Content-Length")) {
+	if (req->twice[QRT__HTTP_LENGTH]) {
 		*ret_why = "more than one Content-Length";
 		return 400;
 	}
 	if (!coding) {
 		return 0;
 	}
-	if (qrt_http_header(req, "Content-Length")) {
+	if (req->known[QRT__HTTP_LENGTH]) {
 		*ret_why = "both Content-Length and Transfer-Encoding";
 		return 400;
 	}
@@ -269,7 +301,7 @@ static int framing_check(const struct qrt_http_request *req, const char **ret_wh
 		*ret_why = "Transfer-Encoding in HTTP/1.0";
 		return 400;
 	}
-	if (appears_twice(req, "Transfer-Encoding") || strcasecmp(coding, "chunked") != 0) {
+	if (req->twice[QRT__HTTP_CODING] || strcasecmp(coding, "chunked") != 0) {
 		*ret_why = "a transfer coding other than chunked";
 		return 501;
 	}
@@ -278,12 +310,12 @@ static int framing_check(const struct qrt_http_request *req, const char **ret_wh
 
 static int expect_check(struct qrt_http_request *req, const char **ret_why)
 {
-	const char *expect = qrt_http_header(req, "Expect");
+	const char *expect = req->known[QRT__HTTP_EXPECT];
 
 	if (!expect) {
 		return 0;
 	}
-	if (appears_twice(req, "Expect") || strcasecmp(expect, "100-continue") != 0) {
+	if (req->twice[QRT__HTTP_EXPECT] || strcasecmp(expect, "100-continue") != 0) {
 		*ret_why = "an expectation other than 100-continue";
 		return 417;
 	}
@@ -293,9 +325,9 @@ static int expect_check(struct qrt_http_request *req, const char **ret_why)
 
 static int host_check(const struct qrt_http_request *req, const char **ret_why)
 {
-	const char *host = qrt_http_header(req, "Host");
+	const char *host = req->known[QRT__HTTP_HOST];
 
-	if (appears_twice(req, "Host")) {
+	if (req->twice[QRT__HTTP_HOST]) {
 		*ret_why = "more than one Host";
 		return 400;
 	}
@@ -404,8 +436,7 @@ int qrt_http_status(const struct qrt_http_response *resp)
 /* The server alone says where a body ends. */
 static bool frames_message(const char *name)
 {
-	return strcasecmp(name, "Content-Length") == 0 ||
-	       strcasecmp(name, "Transfer-Encoding") == 0;
+	return same_name(name, "Content-Length") || same_name(name, "Transfer-Encoding");
 }
 
 enum qrt_err qrt_http_set_header(struct qrt_http_response *resp, const char *name,
@@ -557,7 +588,7 @@ enum qrt_err qrt__http_response_head(const struct qrt_http_response *resp,
 	at = put(at, "\r\n");
 	for (; field; field = field->next) {
 		/* The server's word on the connection is the last one. */
-		if (strcasecmp(field->name, "Connection") != 0) {
+		if (!same_name(field->name, "Connection")) {
 			at = put_field(at, field->name, field->value);
 		}
 	}

@@ -40,12 +40,24 @@ struct qrt__http_wire {
 			      size_t n);
 };
 
+/* Headers that say how a message is to be read. */
+enum qrt__http_known {
+	QRT__HTTP_HOST,
+	QRT__HTTP_EXPECT,
+	QRT__HTTP_CONNECTION,
+	QRT__HTTP_LENGTH,
+	QRT__HTTP_CODING,
+	QRT__HTTP_KNOWN,
+};
+
 struct qrt_http_request {
 	struct qrt__http_arena *arena;
 	const struct qrt__http_wire *wire;	  /* NULL: the body is whole */
 	void *conn;				  /* the wire's */
 	const char *method, *path, *peer, *route; /* never NULL */
 	struct qrt__http_fields headers, query, params;
+	const char *known[QRT__HTTP_KNOWN]; /* the last value of each, or NULL */
+	bool twice[QRT__HTTP_KNOWN];
 	const char *body; /* never NULL, NUL-terminated */
 	size_t body_len, body_read;
 	int64_t declared; /* as qrt_http_body_declared */
@@ -94,6 +106,9 @@ struct qrt__http_head {
 
 /* --- request --- */
 void qrt__http_request_init(struct qrt_http_request *req, struct qrt__http_arena *arena);
+/* The same for texts that have been looked at, byte by byte; @n is the name's length. */
+enum qrt_err qrt__http_request_take_header(struct qrt_http_request *req, const char *name, size_t n,
+					   const char *value) QRT_MUST_USE;
 /* EINVAL: not a header name or value. ELIMIT: too many. ENOMEM. Both texts are the arena's. */
 enum qrt_err qrt__http_request_add_header(struct qrt_http_request *req, const char *name,
 					  const char *value) QRT_MUST_USE;

@@ -220,7 +220,12 @@ static int on_header_value_complete(llhttp_t *llhttp)
 	       (value->text[value->len - 1] == ' ' || value->text[value->len - 1] == '\t')) {
 		value->text[--value->len] = '\0';
 	}
-	err = qrt__http_request_add_header(&parser->req, parser->name.text, value->text);
+	if (parser->name.len == 0) {
+		return fault(parser, 400, "a header without a name");
+	}
+	/* In strict mode llhttp takes no byte that does not belong into a name or a value. */
+	err = qrt__http_request_take_header(&parser->req, parser->name.text, parser->name.len,
+					    value->text);
 	parser->name = (struct piece){NULL, 0};
 	parser->value = (struct piece){NULL, 0};
 	return err ? fault_err(parser, err, "malformed header") : 0;
@@ -410,16 +415,19 @@ static void tail_add(struct scan *scan, const char *data, size_t n)
 	memcpy(scan->tail + keep, data + n - (TAIL - keep), TAIL - keep);
 }
 
-/* How many of @n > 0 bytes come before a CR that ends no line. */
+/*
+ * How many of @n > 0 bytes come before it is seen that a CR ends no line: that one is among them,
+ * for who gets the bytes one by one has taken it before.
+ */
 static size_t before_bare_cr(const struct scan *scan, const char *data, size_t n)
 {
 	const char *cr;
 
 	if (scan->last_cr) {
-		return 0; /* the one before: something follows it */
+		return 0;
 	}
 	cr = memchr(data, '\r', n - 1);
-	return cr ? (size_t)(cr - data) : n;
+	return cr ? (size_t)(cr + 1 - data) : n;
 }
 
 /* @n > 0 bytes of the current line without its LF. Returns how many come before a fault. */
