@@ -187,7 +187,7 @@ const struct qrt__backend *qrt__backend_find(const char *name);
 extern const struct qrt__engine qrt__engine_detached;
 extern const struct qrt__engine qrt__engine_region;
 /* What each backend promises, key by key in the same order. */
-enum { QRT__PROMISES = 22 };
+enum { QRT__PROMISES = 25 };
 extern const struct qrt_promise qrt__promises_legacy[QRT__PROMISES];
 extern const struct qrt_promise qrt__promises_region[QRT__PROMISES];
 extern const struct qrt_promise qrt__promises_lab[QRT__PROMISES];

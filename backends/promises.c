@@ -37,11 +37,20 @@
 	  "yes", "yes", "counted only")                                                            \
 	X("bounded-shutdown", "shutdown ends within its grace and names stragglers",               \
 	  "best effort", "yes", "yes", "best effort")                                              \
-	X("http-server", "who parses HTTP", "libevent's evhttp", "qrt over streams (llhttp)",      \
-	  "qrt over streams (llhttp)", "qrt over streams (llhttp)")                                \
+	X("http-server", "who serves HTTP",                                                        \
+	  "libevent's evhttp behind qrt's parser; TLS: qrt over streams",                          \
+	  "qrt over streams (llhttp)", "qrt over streams (llhttp)", "qrt over streams (llhttp)")   \
+	X("http-refusals", "what is not proper HTTP is refused alike",                             \
+	  "yes; also chunk extensions, a body with GET, an empty line before", "yes", "yes",       \
+	  "yes")                                                                                   \
+	X("http-request-stream", "a request's body may be a stream of any length",                 \
+	  "no: read whole first, up to its limit; over TLS yes", "yes", "yes", "yes")              \
+	X("http-grace", "what ends a handler that ignores its deadline, after the grace",          \
+	  "nothing: 503 is sent, it runs on", "it is forced, then 503", "it is forced, then 503",  \
+	  "nothing: 503 is sent when it ends")                                                     \
 	X("protocol-fault-body", "the body of an answer to what is not proper HTTP",               \
-	  "libevent's own page, in part", "the application's", "the application's",                \
-	  "the application's")                                                                     \
+	  "the application's; of chunk extensions libevent's own page", "the application's",       \
+	  "the application's", "the application's")                                                \
 	X("db-group-commit", "writes that wait for the writer share a commit", "no: one each",     \
 	  "yes, each with its own verdict", "yes, each with its own verdict", "no: one each")      \
 	X("db-short-reads", "where a database read that is declared short runs", "on a lane",      \

@@ -409,6 +409,7 @@ static size_t line_max(const struct qrt__http_limits *limits, const struct scan 
 
 static void tail_add(struct scan *scan, const char *data, size_t n)
 {
+	/* Of none the tail stays as it is. */
 	size_t keep = n < TAIL ? TAIL - n : 0;
 
 	memmove(scan->tail, scan->tail + TAIL - keep, keep);
@@ -443,21 +444,21 @@ static size_t line_part(const struct qrt__http_limits *limits, struct scan *scan
 		return 0;
 	}
 	plain = before_bare_cr(scan, data, n);
-	if (plain < n) {
-		*ret_found = (struct finding){400, "a bare CR"};
-		return plain;
-	}
 	if (scan->line == 0) {
-		tail_add(scan, data, n);
+		tail_add(scan, data, plain);
 	}
-	scan->line_len += n;
-	scan->last_cr = data[n - 1] == '\r';
+	scan->line_len += plain;
+	scan->last_cr = plain > 0 ? data[plain - 1] == '\r' : scan->last_cr;
+	/* What comes first counts: too long before the CR, or the CR. */
 	if (scan->line_len - (scan->last_cr ? 1 : 0) > max) {
 		*ret_found = scan->line == 0 ? (struct finding){414, "the request line is too long"}
 					     : (struct finding){431, "the headers are too long"};
 		return before < max ? max - before : 0;
 	}
-	return n;
+	if (plain < n) {
+		*ret_found = (struct finding){400, "a bare CR"};
+	}
+	return plain;
 }
 
 /*
