@@ -208,14 +208,22 @@ static enum qrt_err put_blocks(struct qrt_cx *cx, struct qrt__http_call *call,
 	do {
 		size_t part = n < QRT__HTTP_OUT_BYTES ? n : QRT__HTTP_OUT_BYTES;
 		char size[24] = "";
-		struct qrt_slice slices[4] = {head};
+		struct qrt_slice slices[4];
+		size_t used = 0;
+		if (head.len > 0) {
+			slices[used++] = head;
+		}
 		if (part > 0 && chunked) {
 			snprintf(size, sizeof(size), "%zx\r\n", part);
-			slices[1] = (struct qrt_slice){size, strlen(size)};
-			slices[3] = (struct qrt_slice){"\r\n", 2};
+			slices[used++] = (struct qrt_slice){size, strlen(size)};
 		}
-		slices[2] = (struct qrt_slice){data, part};
-		err = put(cx, call, slices, 4);
+		if (part > 0) {
+			slices[used++] = (struct qrt_slice){data, part};
+		}
+		if (part > 0 && chunked) {
+			slices[used++] = (struct qrt_slice){"\r\n", 2};
+		}
+		err = put(cx, call, slices, used);
 		call->written += err ? 0 : part;
 		if (err == QRT_EPEER && answered_early(cx, call)) {
 			return QRT_EEOF; /* so that is why it reads no more */
