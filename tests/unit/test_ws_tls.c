@@ -156,7 +156,11 @@ static void pass(struct terminal *terminal, SSL *ssl, int client, int backend)
 		if (fds[1].revents) {
 			goes_on = pass_out(ssl, backend);
 			if (terminal->hang_up) {
+				/* The connection below stays: only TLS has ended. */
 				SSL_shutdown(ssl);
+				while (!terminal->stop) {
+					poll(NULL, 0, 5);
+				}
 				return;
 			}
 		}
