@@ -15,6 +15,7 @@
 #define LANE_WAIT_NS (30 * QRT_SEC)
 #define STATEMENT_NS (10 * QRT_SEC)
 #define BUSY_MS 5000
+#define GROUP_NS (5 * QRT_MS)
 #define CHECKPOINT_PAGES 1000u
 #define FILE_SCHEME "sqlite://"
 
@@ -79,6 +80,7 @@ static struct qrt_db *create(const struct qrt_db_options *opts, const char *path
 	db->path = path ? strdup(path) : NULL;
 	db->readers = db->n_readers ? calloc(db->n_readers, sizeof(*db->readers)) : NULL;
 	db->lane_wait_ns = opts->lane_wait_ns ? opts->lane_wait_ns : LANE_WAIT_NS;
+	db->group_ns = GROUP_NS;
 	db->target = (struct qrt__db_target){
 	    .path = db->path,
 	    .must_exist = opts->must_exist,

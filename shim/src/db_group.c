@@ -22,8 +22,6 @@
 #include "shim/src/db_internal.h"
 
 #define GROUP_MAX 64u
-/* When a group takes nobody more: those inside wait for the last. */
-#define GROUP_NS (5 * QRT_MS)
 
 struct group {
 	struct qrt_db *db;
@@ -135,7 +133,7 @@ enum qrt_err qrt__db_group(struct qrt_job *leader, void *arg)
 	struct qrt__db_flow *flow = arg;
 	struct group group = {.db = flow->db, .leader = leader};
 	const struct qrt_db_conn *conn = &group.db->writer;
-	int64_t until_ns = qrt__db_clock_ns(conn) + GROUP_NS;
+	int64_t until_ns = qrt__db_clock_ns(conn) + group.db->group_ns;
 	qrt__list_init(&group.parts);
 	flow->job = leader;
 	while (flow && take_part(&group, flow)) {

@@ -29,6 +29,7 @@ struct qrt_db {
 	char *path;		/* NULL: in memory, one connection for everything */
 	struct qrt__db_target target;
 	int64_t lane_wait_ns;
+	int64_t group_ns; /* when a group takes nobody more: those inside wait for the last */
 	struct qrt_lane *writes, *reads; /* reads: NULL in memory */
 	struct qrt_db_conn writer;
 	struct qrt_db_conn own; /* the loop's, for short reads; not open: they go to a lane */

@@ -11,6 +11,7 @@
 #include <qrt/lab.h>
 #include <qrt/runtime.h>
 
+#include "shim/src/db_conn.h"
 #include "tests/lib/backends.h"
 
 static char folder[200];
@@ -120,6 +121,18 @@ bool db_reads(struct qrt_cx *cx, struct qrt_db *db, const char *sql, const char 
 			want);
 	}
 	return right;
+}
+
+static enum qrt_err swap_job(struct qrt_db_conn *conn, void *arg)
+{
+	conn->engine = *(const struct qrt__db_engine **)arg;
+	return QRT_ECONFLICT; /* nothing is committed, by neither */
+}
+
+enum qrt_err db_write_by(struct qrt_cx *cx, struct qrt_db *db, const struct qrt__db_engine *engine)
+{
+	enum qrt_err err = qrt_db_write_alone(cx, db, swap_job, &engine);
+	return err == QRT_ECONFLICT ? QRT_OK : QRT_EFAILED;
 }
 
 /* --- writers -------------------------------------------------------------------------------- */

@@ -30,6 +30,13 @@ enum qrt_err db_write(struct qrt_cx *cx, struct qrt_db *db, const char *sql);
 /* Whether the first column of the first row is @want; says so when not. */
 bool db_reads(struct qrt_cx *cx, struct qrt_db *db, const char *sql, const char *want);
 
+/*
+ * From now on @db writes by @engine, SQLite's with something else in it. Done on its lane, which
+ * may be at work for nobody in particular.
+ */
+struct qrt__db_engine;
+enum qrt_err db_write_by(struct qrt_cx *cx, struct qrt_db *db, const struct qrt__db_engine *engine);
+
 /* What a writer does after it has put its number into the table t. */
 enum db_play {
 	DB_PLAIN,     /* nothing: it says yes */

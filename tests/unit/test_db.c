@@ -848,8 +848,8 @@ static enum qrt_err deaf(struct qrt_cx *cx, void *arg)
 	struct qrt_db *db = NULL;
 	char url[URL_MAX];
 	struct qrt_region *region = NULL;
-	struct qrt_db_options opts = {
-	    .url = url_of("deaf.db", url), .readers = 1, .statement_ns = 300 * QRT_MS};
+	struct qrt_db_options opts = {.url = url_of("deaf.db", url), .readers = 1};
+	opts.statement_ns = is_structured(cx) ? 0 : 300 * QRT_MS;
 	MUST_GIVE(qrt_db_open(cx, &opts, &db), QRT_OK);
 	struct endless endless = {.db = db, .one_statement = true};
 	MUST_GIVE(qrt_region_open(cx, QRT_COLLECT, &region), QRT_OK);

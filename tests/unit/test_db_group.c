@@ -34,7 +34,8 @@ static enum qrt_err curtain_of(struct qrt_cx *cx, const struct qrt__db_engine *e
 	memset(&cast, 0, sizeof(cast));
 	EXPECT(db_open(cx, "group.db", NULL, &cast.db) == QRT_OK);
 	EXPECT(db_write(cx, cast.db, DB_TABLES) == QRT_OK);
-	cast.db->writer.engine = engine;
+	EXPECT(db_write_by(cx, cast.db, engine) == QRT_OK);
+	cast.db->group_ns = 3600 * QRT_SEC; /* however slow the machine is */
 	EXPECT(qrt_region_open(cx, QRT_COLLECT, &cast.region) == QRT_OK);
 	qrt_db_stats(cast.db, &cast.before);
 	cast.gate =

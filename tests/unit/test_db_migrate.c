@@ -205,7 +205,7 @@ static enum qrt_err cancelled(struct qrt_cx *cx, void *arg)
 	EXPECT(db_open(cx, "cancel.db", NULL, &migration.db) == QRT_OK);
 	slow = qrt__db_sqlite;
 	slow.exec = exec_slowly;
-	migration.db->writer.engine = &slow;
+	EXPECT(db_write_by(cx, migration.db, &slow) == QRT_OK);
 	atomic_store(&begun, false);
 	atomic_store(&may_go_on, false);
 	EXPECT(qrt_region_open(cx, QRT_COLLECT, &region) == QRT_OK);

@@ -100,9 +100,9 @@ static enum qrt_err long_ones(struct qrt_cx *cx, void *arg)
 	struct qrt_db *db = NULL;
 	EXPECT(db_open(cx, "long.db", NULL, &db) == QRT_OK);
 	for (int i = 0; i < 3; i++) {
-		struct count count = {.up_to = 100000, .swallow = i == 2};
+		struct count count = {.up_to = 5000, .swallow = i == 2};
 		EXPECT(qrt_db_read_short(cx, db, count_job, &count) == QRT_OK);
-		EXPECT(count.found == 100000);
+		EXPECT(count.found == 5000);
 		EXPECT(count.runs == (is_structured(cx) ? 2 : 1));
 		EXPECT(qrt_in_lab(cx) || !here(count.last));
 	}
@@ -228,7 +228,7 @@ static enum qrt_err cancelled(struct qrt_cx *cx, void *arg)
 {
 	(void)arg;
 	struct qrt_region *region;
-	struct reader reader = {.count = {.up_to = 100000, .go_on = true}};
+	struct reader reader = {.count = {.up_to = 5000, .go_on = true}};
 	if (qrt_in_lab(cx)) {
 		return QRT_OK; /* a job is one step there */
 	}
