@@ -70,6 +70,7 @@ bool qrt__log_repeats_note(struct qrt__log_repeats *repeats, const struct qrt_lo
 	}
 	if (slot->count > 0) {
 		*ret_told = *slot;
+		QRT_ASSERT(repeats->waiting > 0);
 		repeats->waiting--;
 	}
 	slot->hash = hash;
@@ -89,6 +90,7 @@ bool qrt__log_repeats_take(struct qrt__log_repeats *repeats, int64_t now_ms,
 
 		if (slot->count > 0 && slot->until_ms <= now_ms) {
 			*ret_told = *slot;
+			QRT_ASSERT(repeats->waiting > 0);
 			repeats->waiting--;
 			slot->hash = 0;
 			slot->count = 0;
