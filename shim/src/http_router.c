@@ -380,11 +380,24 @@ static const struct route *walk_from(const struct node *node, size_t depth, stru
 /* Room for every method of every node, each with its HEAD. */
 #define ALLOW_MAX (METHODS_MAX * METHODS_MAX * (METHOD_MAX + 8))
 
+/* Case tells methods apart, other than the words of headers. */
+static bool allow_has(const char *allow, const char *method)
+{
+	size_t n = strlen(method);
+
+	for (const char *at = allow; (at = strstr(at, method)); at += n) {
+		if ((at == allow || at[-1] == ' ') && (at[n] == ',' || at[n] == '\0')) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static void allow_add(char *allow, const char *method)
 {
 	size_t used = strlen(allow);
 
-	if (!qrt__http_list_has(allow, method)) {
+	if (!allow_has(allow, method)) {
 		snprintf(allow + used, ALLOW_MAX - used, "%s%s", used > 0 ? ", " : "", method);
 	}
 }
