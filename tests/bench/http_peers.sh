@@ -18,15 +18,8 @@ pairs=${PAIRS:-5} seconds=${SECONDS_EACH:-3} connections=${CONNECTIONS:-32 256}
 works=${WORK:-plain row} shares=${SHARES:-20 50 70} instructions=${INSTRUCTIONS:-yes}
 work=$(mktemp -d)
 . "$here/peers.sh"
-declare -A pid url
-finish() {
-	for name in "${!pid[@]}"; do kill "${pid[$name]}" 2>/dev/null; done
-	wait
-	rm -rf "$work"
-}
-trap finish EXIT
+trap 'stop_all; rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
-field() { sed -n "s/.*\"$1\":\([^,}]*\).*/\1/p"; }
 
 echo 'GET /' >"$work/plain.mix"
 for i in $(seq 7 61 1000); do echo "GET /row/$i"; done >"$work/row.mix"
@@ -34,27 +27,10 @@ for i in $(seq 7 61 1000); do echo "GET /row/$i"; done >"$work/row.mix"
 
 command_of() {
 	case $1 in
-	epoll | evhttp) echo "$build/peers/http_$1" ;;
-	hyper) echo "$hyper" ;;
-	*) echo "$build/serve $1" ;;
+	epoll | evhttp) echo "$build/peers/http_$1 $work/db" ;;
+	hyper) echo "$hyper $work/db" ;;
+	*) echo "$build/serve $1 $work/db" ;;
 	esac
-}
-# start NAME [CORE [PREFIX...]]: leaves pid[NAME] and url[NAME]
-start() {
-	local name=$1 core=${2:-0}
-	shift; [ $# = 0 ] || shift
-	rm -f "$work/ready.$name"
-	mkfifo "$work/ready.$name"
-	on "$core" "$@" $(command_of "$name") "$work/db" >"$work/ready.$name" 2>"$work/log.$name" &
-	pid[$name]=$!
-	read -r -t 60 ready <"$work/ready.$name" && url[$name]=$ready && return
-	tail -3 "$work/log.$name" >&2
-	unset "pid[$name]"
-	return 1
-}
-stop() {
-	kill "${pid[$1]}" && wait "${pid[$1]}"
-	unset "pid[$1]"
 }
 
 cargo_peer hyper hyper hyper-peer hyper tokio rusqlite
@@ -69,18 +45,14 @@ done
 
 # run SERVER WORK ARGUMENTS...: "us-of-CPU-per-request ok/s p50 p95 p99 failed"
 run() {
-	local name=$1 what=$2 before after json
+	local name=$1 what=$2
 	shift 2
-	before=$(cpu_ns "${pid[$name]}")
-	json=$(on 1 "$build/load" --url "${url[$name]}" --mix "$work/$what.mix" --seconds "$seconds" --json "$@")
-	after=$(cpu_ns "${pid[$name]}")
-	awk -v ns=$((after - before)) -v n="$(field requests <<<"$json")" 'BEGIN { printf "%.3f ", ns / 1000 / n }'
-	for f in ok_per_s p50_ms p95_ms p99_ms failed; do field $f <<<"$json"; done | tr '\n' ' '
-	echo
+	measure "$name" --mix "$work/$what.mix" --seconds "$seconds" "$@"
 }
+
 capacity() { # WORK: requests/s that the slowest of ours and hyper did
 	for name in legacy region hyper; do
-		of $name 2 "$work/closed.$1.$most" | sort -g | awk '{ v[NR] = $1 } END { if (NR) print v[int((NR + 1) / 2)] }'
+		of $name 2 "$work/closed.$1.$most" | middle
 	done | sort -g | head -1
 }
 
@@ -98,7 +70,7 @@ for what in $works; do
 		for name in $servers; do
 			printf '  %-7s %-26s ratio %-22s %-28s failed %s\n' "$name" "$(of "$name" 1 "$file" | median)" \
 				"$(ratio "$name" epoll 1 "$file" | median)" "$(of "$name" 2 "$file" | median 0)" \
-				"$(of "$name" 6 "$file" | awk '{ s += $1 } END { print s + 0 }')"
+				"$(of "$name" 6 "$file" | total)"
 		done
 	done
 
@@ -116,7 +88,7 @@ for what in $works; do
 		for name in $servers; do
 			printf '  %-7s %-26s %-26s %-26s failed %s\n' "$name" "$(of "$name" 3 "$file" | median 3)" \
 				"$(of "$name" 4 "$file" | median 3)" "$(of "$name" 5 "$file" | median 3)" \
-				"$(of "$name" 6 "$file" | awk '{ s += $1 } END { print s + 0 }')"
+				"$(of "$name" 6 "$file" | total)"
 		done
 		echo "  p95 region / legacy $(ratio region legacy 4 "$file" | median)  region / hyper $(ratio region hyper 4 "$file" | median)"
 	done
@@ -127,8 +99,8 @@ few=500 many=1500
 count() { # SERVER WORK CONNECTIONS: instructions per request; nothing when the program does not survive valgrind
 	local n a=
 	for n in $few $many; do
-		start "$1" 0 valgrind --tool=callgrind --callgrind-out-file=/dev/null || return
-		"$build/load" --url "${url[$1]}" --mix "$work/$2.mix" --requests "$n" --connections "$3" >"$work/load.log" 2>&1
+		start "$1" valgrind --tool=callgrind --callgrind-out-file=/dev/null || return
+		"$build/load" --url "${server_url[$1]}" --mix "$work/$2.mix" --requests "$n" --connections "$3" >"$work/load.log" 2>&1
 		stop "$1"
 		[ -n "$a" ] && echo $((($(collected_in "$work/log.$1") - a) / (many - few)))
 		a=$(collected_in "$work/log.$1")

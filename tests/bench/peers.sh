@@ -50,3 +50,42 @@ ratio() {
 	awk -v a="$1" -v b="$2" -v c=$(($3 + 2)) '$1 == a { x[$2] = $c } $1 == b { y[$2] = $c }
 		END { for (p in x) if (y[p] > 0) print x[p] / y[p] }' "$4"
 }
+total() { awk '{ s += $1 } END { print s + 0 }'; }
+# middle < NUMBERS: the median alone
+middle() { sort -g | awk '{ v[NR] = $1 } END { if (NR) print v[int((NR + 1) / 2)] }'; }
+json_field() { sed -n "s/.*\"$1\":\([^,}]*\).*/\1/p"; }
+
+# --- servers that print their URL and end on TERM -------------------------------------------------
+declare -A server_pid server_url
+# start NAME [PREFIX...]: runs what command_of NAME says, on core 0; leaves server_pid[NAME] and server_url[NAME]
+start() {
+	local name=$1
+	shift
+	rm -f "$work/ready.$name"
+	mkfifo "$work/ready.$name"
+	on 0 "$@" $(command_of "$name") >"$work/ready.$name" 2>"$work/log.$name" &
+	server_pid[$name]=$!
+	read -r -t 60 ready <"$work/ready.$name" && server_url[$name]=$ready && return
+	tail -3 "$work/log.$name" >&2
+	unset "server_pid[$name]"
+	return 1
+}
+stop() {
+	kill "${server_pid[$1]}" && wait "${server_pid[$1]}"
+	unset "server_pid[$1]"
+}
+stop_all() {
+	local name
+	for name in "${!server_pid[@]}"; do kill "${server_pid[$name]}" 2>/dev/null; done
+	wait
+}
+# measure NAME ARGUMENTS OF load...: "us-of-CPU-per-request ok/s p50 p95 p99 failed"
+measure() {
+	local name=$1 before after json field
+	shift
+	before=$(cpu_ns "${server_pid[$name]}")
+	json=$(on 1 "$build/load" --url "${server_url[$name]}" --json "$@")
+	after=$(cpu_ns "${server_pid[$name]}")
+	awk -v ns=$((after - before)) -v n="$(json_field requests <<<"$json")" 'BEGIN { printf "%.3f ", ns / 1000 / n }'
+	for field in ok_per_s p50_ms p95_ms p99_ms failed; do json_field $field <<<"$json"; done | tr '\n' ' '
+}

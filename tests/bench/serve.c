@@ -1,10 +1,11 @@
 /*
  * Our HTTP server as bare as the peers it is measured against (peers/http_*):
- * `serve BACKEND [FILE]` listens on a free loopback port, prints its URL, and
- * answers until TERM comes:
+ * `serve BACKEND [FILE [CERT KEY]]` listens on a free loopback port, with TLS if
+ * there is a certificate, prints its URL, and answers until TERM comes:
  *
- *	GET /		200, text/plain, "Hello, world!\n"
+ *	GET / or /hello	200, text/plain, "Hello, world!\n"
  *	GET /row/N	200, JSON, row N of table item in FILE
+ *	GET /bulk	200, text/plain, 64 MiB, as a stream
  *
  * Date, Content-Type and Content-Length on each; kept alive for ever.
  * `serve --make FILE` makes that database.
@@ -15,15 +16,17 @@
 #include <qrt/runtime.h>
 #include <qrt/signal.h>
 #include <qrt/stream.h>
+#include <qrt/tls.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS = 1000, CONNECTIONS_MAX = 20000 };
+enum { ROWS = 1000, CONNECTIONS_MAX = 20000, BULK_PIECE = 65536, BULK_PIECES = 1024 };
 
 struct app {
 	const char *file; /* NULL: no rows */
+	struct qrt_tls *tls;
 	struct qrt_db *db;
 	struct qrt_http_router *router;
 	struct qrt_http_server *http;
@@ -73,7 +76,7 @@ static enum qrt_err item(struct qrt_cx *cx, struct qrt_http_request *req,
 {
 	struct app *app = qrt_http_app(req);
 	struct row row = {.id = atoll(qrt_http_param(req, "id"))};
-	enum qrt_err err = app->db ? qrt_db_read(cx, app->db, read_row, &row) : QRT_ENOENT;
+	enum qrt_err err = app->db ? qrt_db_read_short(cx, app->db, read_row, &row) : QRT_ENOENT;
 	if (err == QRT_ENOENT) {
 		qrt_http_set_status(resp, 404);
 		return QRT_OK;
@@ -82,6 +85,21 @@ static enum qrt_err item(struct qrt_cx *cx, struct qrt_http_request *req,
 		err = qrt_http_set_header(resp, "Content-Type", "application/json");
 	}
 	return err ? err : qrt_http_set_body(resp, row.json, (size_t)row.len);
+}
+
+static enum qrt_err bulk(struct qrt_cx *cx, struct qrt_http_request *req,
+			 struct qrt_http_response *resp)
+{
+	static const char piece[BULK_PIECE];
+	enum qrt_err err = qrt_http_set_header(resp, "Content-Type", "text/plain");
+	(void)req;
+	if (!err) {
+		err = qrt_http_stream_begin(cx, resp, (int64_t)BULK_PIECE * BULK_PIECES);
+	}
+	for (int i = 0; i < BULK_PIECES && !err; i++) {
+		err = qrt_http_write(cx, resp, piece, sizeof(piece));
+	}
+	return err;
 }
 
 static enum qrt_err answer(struct qrt_cx *cx, struct qrt_http_request *req,
@@ -100,13 +118,14 @@ static enum qrt_err answer(struct qrt_cx *cx, struct qrt_http_request *req,
 
 static enum qrt_err open_app(struct qrt_cx *cx, struct app *app)
 {
+	static const struct {
+		const char *pattern;
+		qrt_http_handler_fn *handler;
+	} routes[] = {{"/", hello}, {"/hello", hello}, {"/row/{id}", item}, {"/bulk", bulk}};
 	const struct qrt_db_options options = {.url = app->file};
 	enum qrt_err err = qrt_http_router_create(&app->router);
-	if (!err) {
-		err = qrt_http_route_add(app->router, "GET", "/", hello);
-	}
-	if (!err) {
-		err = qrt_http_route_add(app->router, "GET", "/row/{id}", item);
+	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]) && !err; i++) {
+		err = qrt_http_route_add(app->router, "GET", routes[i].pattern, routes[i].handler);
 	}
 	return err || !app->file ? err : qrt_db_open(cx, &options, &app->db);
 }
@@ -118,6 +137,7 @@ static enum qrt_err serve_until_told(struct qrt_cx *cx, struct qrt_region *home,
 	const struct qrt_http_server_options options = {
 	    .handler = answer,
 	    .app = app,
+	    .tls = app->tls,
 	    .connections_max = CONNECTIONS_MAX,
 	    .requests_per_connection = UINT_MAX,
 	};
@@ -136,7 +156,7 @@ static enum qrt_err serve_until_told(struct qrt_cx *cx, struct qrt_region *home,
 		err = qrt_http_server_resume(cx, app->http);
 	}
 	if (!err) {
-		printf("http://127.0.0.1:%u\n", port);
+		printf("%s://127.0.0.1:%u\n", app->tls ? "https" : "http", port);
 		fflush(stdout);
 		err = qrt_signal_wait(cx, signals, &signo);
 	}
@@ -206,21 +226,36 @@ static enum qrt_err make(struct qrt_cx *cx, void *arg)
 	return err;
 }
 
+/* The certificate of @paths, if there is one. Before loops run, for it reads files. */
+static bool open_tls(char **paths, struct qrt_tls **ret_tls)
+{
+	const struct qrt_tls_server_options options = {.cert_file = paths[0], .key_file = paths[1]};
+	char detail[QRT_DETAIL] = "";
+	enum qrt_err err = qrt_tls_server_create(&options, detail, ret_tls);
+	if (err) {
+		fprintf(stderr, "serve: %s: %s\n", paths[0], detail);
+	}
+	return !err;
+}
+
 int main(int argc, char **argv)
 {
 	bool making = argc == 3 && strcmp(argv[1], "--make") == 0;
 	struct qrt_runtime_options options = {.backend = argv[1]};
 	struct qrt_runtime *rt;
 	struct app app = {0};
-	char url[4096], detail[256] = "";
+	char url[4096], detail[QRT_DETAIL] = "";
 	size_t n;
-	if (argc < 2 || argc > 3) {
-		fputs("usage: serve BACKEND [FILE] | serve --make FILE\n", stderr);
+	if (argc < 2 || argc > 5 || argc == 4) {
+		fputs("usage: serve BACKEND [FILE [CERT KEY]] | serve --make FILE\n", stderr);
 		return 2;
 	}
-	if (argc == 3) {
+	if (argc > 2) {
 		snprintf(url, sizeof(url), "sqlite://%s", argv[2]);
 		app.file = url;
+	}
+	if (argc > 3 && !open_tls(argv + 3, &app.tls)) {
+		return 1;
 	}
 	if (making) {
 		options.backend = qrt_backend_names(&n)[0];
@@ -232,5 +267,6 @@ int main(int argc, char **argv)
 	}
 	err = qrt_run_main(rt, making ? make : serve, &app);
 	qrt_runtime_close(&rt);
+	qrt_tls_unref(&app.tls);
 	return err != QRT_OK;
 }
