@@ -54,7 +54,7 @@ fi
 
 # Slack: a quarter of the seeds for each, for there are many.
 few=$(((seeds + 3) / 4))
-for file in ack duplicate refresh overlap lost retry move flood db_slow storm crash; do
+for file in ack duplicate refresh overlap lost retry move handover flood db_slow storm crash; do
 	run lab run "slack_$file.scn" --seeds $few --jobs "$jobs"
 	like "$rc $out" "^0 .*slack_$file.scn: $few runs, 0 failures" "slack_$file.scn holds for $few seeds"
 done
