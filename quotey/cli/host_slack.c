@@ -1,5 +1,4 @@
 /* The component `slack`, for those who have switched it on. */
-#include <stdio.h>
 #include <string.h>
 
 #include <qrt/tls.h>
@@ -10,12 +9,6 @@ bool qy_host_has(const struct qy_host *host, const char *component)
 {
 	return strcmp(component, "slack") != 0 ||
 	       qy_config_bool(host->cli->config, "slack.enabled");
-}
-
-static void log_slack(void *arg, const char *line)
-{
-	(void)arg;
-	fprintf(stderr, "quotey start: %s\n", line);
 }
 
 int qy_host_prepare_slack(struct qy_host *host)
@@ -51,7 +44,7 @@ enum qrt_err qy_host_add_slack(struct qy_host *host)
 	env->figures.max_retries = (unsigned)qy_config_int(config, "slack.max_retries");
 	env->tls = host->slack_tls;
 	env->status = &host->slack_status;
-	env->log = log_slack;
+	env->log = host->log;
 	err = qrt_switchboard_add_component(host->switchboard, &qy_slack_component, env);
 	env->self = qrt_switchboard_port(host->switchboard, "slack");
 	host->control_env.slack = &host->slack_status;

@@ -2,8 +2,6 @@
  * The component: an instance, its manager, and how one instance hands over to another. Nothing here
  * or below knows on which backend it runs.
  */
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include <qrt/sometimes.h>
@@ -16,22 +14,8 @@
  * the end of the line before was taken out; the rest is what the host says.
  */
 #define INPUTS_MAX 32
-#define LOG_SIZE 320
 /* How long the other instance is waited for in a move before this one says goodbye all the same. */
 #define SUCCESSOR_MAX (4 * QRT_SEC)
-
-void qy_slack_log(const struct qy_slack *slack, const char *format, ...)
-{
-	char text[LOG_SIZE] = "slack: ";
-	va_list args;
-
-	if (slack->env->log != NULL) {
-		va_start(args, format);
-		vsnprintf(text + 7, sizeof(text) - 7, format, args);
-		va_end(args);
-		slack->env->log(slack->env->log_arg, text);
-	}
-}
 
 void qy_slack_tell(struct qy_slack *slack, const struct qy_slack_input *input)
 {
@@ -92,7 +76,10 @@ static int64_t step(struct qrt_cx *cx, struct qy_slack *slack, const struct qy_s
 	}
 	slack->stops += input->event == QY_SLACK_STOP;
 	if (slack->machine.state != before) {
-		qy_slack_log(slack, "%s", qy_slack_state_name(slack->machine.state));
+		qrt_log(slack->env->log, cx,
+			slack->machine.state == QY_SLACK_DEGRADED ? QRT_LOG_ERROR : QRT_LOG_INFO,
+			"slack", qy_slack_state_name(slack->machine.state),
+			QRT_LOG_INT("failures", slack->machine.failures));
 	}
 	qy_slack_publish(slack);
 	return todo.wake_ns;

@@ -62,7 +62,6 @@ struct qy_slack_line {
 void qy_slack_tell(struct qy_slack *slack, const struct qy_slack_input *input);
 /* Somebody may wait for what has changed. */
 void qy_slack_publish(struct qy_slack *slack);
-void qy_slack_log(const struct qy_slack *slack, const char *format, ...) QRT_PRINTF(2, 3);
 
 /* --- open.c --- */
 

@@ -194,11 +194,12 @@ static void log_end(struct qrt_cx *cx, const struct qy_slack_line *line, enum qr
 {
 	/* Not of one that was to end. */
 	if (!line->leaving && !line->refreshing && err != QRT_ECANCELED) {
-		qy_slack_log(line->slack, "no connection: %s",
-			     line->end == QY_SLACK_LINK_DISABLED ? "the link was disabled"
-			     : err == QRT_ECLOSED		 ? "Slack has asked to disconnect"
-			     : qrt_detail(cx)[0] != '\0'	 ? qrt_detail(cx)
-								 : qrt_err_text(err));
+		qrt_log(line->slack->env->log, cx, QRT_LOG_WARN, "slack", "no connection",
+			QRT_LOG_TEXT("why", line->end == QY_SLACK_LINK_DISABLED
+						? "the link was disabled"
+					    : err == QRT_ECLOSED ? "Slack has asked to disconnect"
+					    : qrt_detail(cx)[0] != '\0' ? qrt_detail(cx)
+									: qrt_err_text(err)));
 	}
 }
 

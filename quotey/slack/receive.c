@@ -57,6 +57,8 @@ static enum qrt_err store(struct qrt_cx *cx, struct receiving *receiving)
 	}
 	/* A sweep may cut it short here. */
 	QRT_IGNORE(qrt_lab_expose(region, QRT_EXPOSE_CANCEL), "it is open");
+	QRT_IGNORE(qrt_log_correlate(qrt_region_cx(region), receiving->envelope.item.envelope_id),
+		   "its lines are found without, too");
 	err = qy_db_inbox_receive(qrt_region_cx(region), receiving->line->slack->env->db,
 				  &receiving->envelope.item, &receiving->receipt);
 	return qrt_region_close(cx, &region, err);
@@ -76,9 +78,11 @@ static bool is_stored(struct qrt_cx *cx, struct receiving *receiving, enum qrt_e
 	if (err) {
 		QRT_SOMETIMES("an envelope was not acked: it could not be stored");
 		atomic_fetch_add(&status->failed, 1);
-		qy_slack_log(receiving->line->slack, "envelope %s is not stored: %s",
-			     receiving->envelope.item.envelope_id,
-			     qrt_detail(cx)[0] != '\0' ? qrt_detail(cx) : qrt_err_text(err));
+		qrt_log(receiving->line->slack->env->log, cx, QRT_LOG_WARN, "slack",
+			"an envelope is not stored",
+			QRT_LOG_TEXT("envelope", receiving->envelope.item.envelope_id),
+			QRT_LOG_TEXT("why", qrt_detail(cx)[0] != '\0' ? qrt_detail(cx)
+								      : qrt_err_text(err)));
 		return false;
 	}
 	if (receiving->receipt.duplicate) {

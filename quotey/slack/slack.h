@@ -16,6 +16,7 @@
 #define QY_SLACK_SLACK_H
 
 #include <qrt/component.h>
+#include <qrt/log.h>
 #include <qrt/port.h>
 
 #include "quotey/slack/status.h"
@@ -26,9 +27,6 @@ struct qrt_tls;
 #define QY_SLACK_STORE_MAX (2500 * QRT_MS)
 #define QY_SLACK_ACK_MAX (3 * QRT_SEC)
 
-/* One line of text, without a line end and without secrets. Called on the instance's thread. */
-typedef void qy_slack_log_fn(void *arg, const char *line);
-
 /* What the host gives; it outlives every instance, which change only the status. */
 struct qy_slack_env {
 	struct qrt_port *db;	  /* of the component `db` */
@@ -38,8 +36,7 @@ struct qy_slack_env {
 	struct qy_slack_figures figures;
 	struct qrt_tls *tls; /* for https; NULL: the API is reached by http only */
 	struct qy_slack_status *status;
-	qy_slack_log_fn *log; /* NULL: silent */
-	void *log_arg;
+	struct qrt_log *log; /* NULL: silent */
 };
 
 /* Name "slack"; env is a struct qy_slack_env. */
