@@ -36,6 +36,7 @@ struct storm_kind {
 	enum storm_next (*readable)(struct storm *storm, struct storm_peer *peer);
 	/* NULL: time does not matter to it. */
 	enum storm_next (*tick)(struct storm *storm, struct storm_peer *peer);
+	bool stays;	  /* it comes to stay, all the time of the storm */
 	bool slow_reader; /* with a small buffer of its own */
 	bool flood;	  /* comes in a larger crowd than the server takes */
 };

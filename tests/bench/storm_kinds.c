@@ -148,10 +148,18 @@ static enum storm_next leave_in_time(struct storm *storm, struct storm_peer *pee
 /* --- the table ------------------------------------------------------------- */
 
 const struct storm_kind storm_kinds[] = {
-    {.name = "slow-read", .connected = ask_for_much, .tick = read_a_byte, .slow_reader = true},
-    {.name = "slow-header", .connected = begin_a_head, .readable = stay, .tick = send_a_byte},
+    {.name = "slow-read",
+     .connected = ask_for_much,
+     .tick = read_a_byte,
+     .stays = true,
+     .slow_reader = true},
+    {.name = "slow-header",
+     .connected = begin_a_head,
+     .readable = stay,
+     .tick = send_a_byte,
+     .stays = true},
     {.name = "flood", .connected = stay, .readable = stay, .flood = true},
-    {.name = "idle", .connected = ask, .readable = stay},
+    {.name = "idle", .connected = ask, .readable = stay, .stays = true},
     {.name = "half-close", .connected = ask_and_end, .readable = stay},
     {.name = "reset", .connected = ask_and_reset, .readable = reset},
     {.name = "garbage", .connected = send_garbage, .readable = stay, .tick = leave_in_time},
