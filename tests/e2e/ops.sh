@@ -6,7 +6,7 @@ QUOTEY=${QUOTEY:-./quotey/quotey}
 case $QUOTEY in /*) ;; *) QUOTEY=$PWD/$QUOTEY ;; esac
 build=$(cd "${top_builddir:-.}" && pwd)
 top=$(cd "${top_srcdir:-.}" && pwd)
-loadgen=$build/tests/bench/loadgen
+loadgen=$build/tests/bench/load
 json_lines=$build/tests/e2e/json_lines
 for name in $(compgen -e QUOTEY_); do unset "$name"; done
 dir=$(mktemp -d "${TMPDIR:-/tmp}/quotey-ops.XXXXXX") || exit 99

@@ -888,6 +888,7 @@ static const char *own_answer(const char *key)
 	    {"http-server", "qrt over streams (llhttp)"},
 	    {"protocol-fault-body", "the application's"},
 	    {"websocket", "the lab's own wire"},
+	    {"tls", "the seed's, the lab's but for the age of sessions"},
 	    {"deterministic", "yes"},
 	};
 	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
