@@ -153,7 +153,7 @@ met_by_curl() { # BACKEND
 	fetch other-ca
 	is "$rc" 60 "$1: curl that knows another root believes nothing"
 	# The certificate changes in the middle of a connection.
-	client_open -quiet
+	client_open -quiet -no_ign_eof
 	echo before >&9
 	await "$dir/client" '^before$'
 	cp "$dir/two.pem" "$dir/cert.pem"
