@@ -288,7 +288,9 @@ enum qrt_err qrt_shutdown(struct qrt_runtime *rt, int64_t grace_ns)
 		return QRT_ETIMEDOUT;
 	}
 	rt->started = false;
-	rt->threadless = false;
+	if (rt->threadless) { /* with a thread others may be reading it, for a call or a dump */
+		rt->threadless = false;
+	}
 	rt->loop_ended = false;
 	return QRT_OK;
 }
