@@ -88,7 +88,7 @@ static enum qrt_err call_open(struct qrt_cx *cx, struct qrt_http_client *handle,
 			      const struct qrt_http_ask *ask, bool whole, const char *site,
 			      struct qrt__http_call **ret_call)
 {
-	struct qrt__http_client *client;
+	struct qrt__http_client *client = NULL;
 	struct qrt__http_call *call;
 	enum qrt_err err = qrt_cx_require(cx, QRT_CAP_NET);
 	if (!err) {
