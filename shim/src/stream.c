@@ -117,12 +117,13 @@ static inline enum qrt_err find_stream(struct qrt_cx *cx, const struct qrt_strea
 				       struct qrt__layer **ret_layer)
 {
 	enum qrt_err err = qrt__is_running(cx);
+	*ret_socket = NULL;
+	*ret_layer = NULL;
 	if (err) {
 		return err;
 	}
 	struct qrt__socket *socket = qrt__handle_object(handle, QRT__STREAM_MAGIC);
 	*ret_socket = socket;
-	*ret_layer = NULL;
 	if (__builtin_expect(!socket, 0)) {
 		return layer_find(cx, handle, ret_layer);
 	}
