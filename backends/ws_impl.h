@@ -102,7 +102,6 @@ void qrt__ws_ended(struct qrt__ws *ws, enum qrt_err err, unsigned code, const ch
 /* What the driver may use of it. */
 struct qrt_runtime *qrt__ws_runtime(const struct qrt__ws *ws);
 void **qrt__ws_link(struct qrt__ws *ws);
-bool qrt__utf8_valid(const char *text, size_t n);
 
 /* A client's request for a WebSocket, taken apart where it stands. */
 struct qrt__ws_request {

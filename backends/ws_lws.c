@@ -17,6 +17,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "shim/src/text.h"
+
 /*
  * A close is written like any other frame, by the number that the library has kept to itself since
  * its first release. By lws_close_reason it would be written only on the way to an end of which

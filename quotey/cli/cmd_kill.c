@@ -4,27 +4,15 @@
 #include <string.h>
 
 #include "quotey/cli/control_client.h"
-#include "quotey/core/json_write.h"
 
 static int make_body(struct qy_cli *cli, bool clear, const char *reason, char **ret_body)
 {
 	struct qy_json json;
-	enum qy_code code;
 
-	qy_json_init(&json);
-	qy_json_object_begin(&json);
-	qy_json_key(&json, "actor");
-	qy_json_string(&json, "user:cli");
+	qy_cli_change_begin(&json);
 	qy_json_key(&json, "clear");
 	qy_json_boolean(&json, clear);
-	if (reason != NULL) {
-		qy_json_key(&json, "reason");
-		qy_json_string(&json, reason);
-	}
-	qy_json_object_end(&json);
-	code = qy_json_take(&json, ret_body);
-	return code == QY_OK ? 0
-			     : qy_cli_fail(cli, QY_CLI_CONFIG, "arguments: %s", qy_code_text(code));
+	return qy_cli_change_end(cli, &json, reason, ret_body);
 }
 
 static void print_answer(struct qy_cli *cli, const struct qy_cli_answer *answer)
@@ -39,9 +27,7 @@ static void print_answer(struct qy_cli *cli, const struct qy_cli_answer *answer)
 			printf("%s: held on %s\n", qy_cli_doc_text(move, "component"),
 			       qy_cli_doc_text(move, "to"));
 		} else {
-			qy_cli_fail(cli, QY_CLI_RUNTIME, "%s: %s",
-				    qy_cli_doc_text(move, "component"),
-				    qy_cli_doc_text(move, "detail"));
+			qy_cli_move_fail(cli, move);
 		}
 	}
 }

@@ -6,7 +6,6 @@
 
 #include "quotey/cli/control_client.h"
 #include "quotey/cli/table.h"
-#include "quotey/core/json_write.h"
 
 #define NAME_SIZE 64
 
@@ -151,9 +150,7 @@ static int print_moves(struct qy_cli *cli, const struct qy_cli_answer *answer, c
 		if (qy_cli_doc_true(move, "ok")) {
 			print_move(move);
 		} else {
-			qy_cli_fail(cli, QY_CLI_RUNTIME, "%s: %s",
-				    qy_cli_doc_text(move, "component"),
-				    qy_cli_doc_text(move, "detail"));
+			qy_cli_move_fail(cli, move);
 		}
 	}
 	return qy_cli_exit_code(cli->class);
@@ -164,12 +161,8 @@ static int make_body(struct qy_cli *cli, const char *component, const char *back
 		     const char *reason, char **ret_body)
 {
 	struct qy_json json;
-	enum qy_code code;
 
-	qy_json_init(&json);
-	qy_json_object_begin(&json);
-	qy_json_key(&json, "actor");
-	qy_json_string(&json, "user:cli");
+	qy_cli_change_begin(&json);
 	if (backend != NULL) {
 		qy_json_key(&json, "backend");
 		qy_json_string(&json, backend);
@@ -178,14 +171,7 @@ static int make_body(struct qy_cli *cli, const char *component, const char *back
 		qy_json_key(&json, "component");
 		qy_json_string(&json, component);
 	}
-	if (reason != NULL) {
-		qy_json_key(&json, "reason");
-		qy_json_string(&json, reason);
-	}
-	qy_json_object_end(&json);
-	code = qy_json_take(&json, ret_body);
-	return code == QY_OK ? 0
-			     : qy_cli_fail(cli, QY_CLI_CONFIG, "arguments: %s", qy_code_text(code));
+	return qy_cli_change_end(cli, &json, reason, ret_body);
 }
 
 static int ask_move(struct qy_cli *cli, struct qy_cli_question *question, const char *what)

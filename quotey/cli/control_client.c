@@ -118,6 +118,28 @@ static int no_answer(struct qy_cli *cli, const struct place *place, enum qrt_err
 			   err == QRT_ECONNREFUSED ? "; is quotey start running?" : "");
 }
 
+void qy_cli_change_begin(struct qy_json *json)
+{
+	qy_json_init(json);
+	qy_json_object_begin(json);
+	qy_json_key(json, "actor");
+	qy_json_string(json, "user:cli");
+}
+
+int qy_cli_change_end(struct qy_cli *cli, struct qy_json *json, const char *reason, char **ret_body)
+{
+	enum qy_code code;
+
+	if (reason != NULL) {
+		qy_json_key(json, "reason");
+		qy_json_string(json, reason);
+	}
+	qy_json_object_end(json);
+	code = qy_json_take(json, ret_body);
+	return code == QY_OK ? 0
+			     : qy_cli_fail(cli, QY_CLI_CONFIG, "arguments: %s", qy_code_text(code));
+}
+
 int qy_cli_ask(struct qy_cli *cli, const struct qy_cli_question *question,
 	       struct qy_cli_answer *ret_answer)
 {
@@ -191,6 +213,12 @@ static const struct qy_doc *member_of(const struct qy_doc *object, const char *n
 		member = qy_doc_member(object, name);
 	}
 	return member != NULL && qy_doc_kind(member) == kind ? member : NULL;
+}
+
+void qy_cli_move_fail(struct qy_cli *cli, const struct qy_doc *move)
+{
+	qy_cli_fail(cli, QY_CLI_RUNTIME, "%s: %s", qy_cli_doc_text(move, "component"),
+		    qy_cli_doc_text(move, "detail"));
 }
 
 const char *qy_cli_doc_text(const struct qy_doc *object, const char *name)

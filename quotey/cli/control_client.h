@@ -6,6 +6,7 @@
 #define QY_CLI_CONTROL_CLIENT_H
 
 #include "quotey/cli/command.h"
+#include "quotey/core/json_write.h"
 #include "quotey/json/json.h"
 
 struct qy_cli_question {
@@ -24,6 +25,14 @@ struct qy_cli_answer {
 };
 
 /*
+ * The body of a question that changes something: begin, the members between "actor" and "reason" in
+ * order, end. End takes @json; *ret_body is malloc'd. @reason may be NULL.
+ */
+void qy_cli_change_begin(struct qy_json *json);
+int qy_cli_change_end(struct qy_cli *cli, struct qy_json *json, const char *reason, char **ret_body)
+    __attribute__((warn_unused_result));
+
+/*
  * Asks, and reads the answer, which the caller fini's. Returns 0 also for a status that is an
  * error; fails when there is no answer, or none in JSON.
  */
@@ -33,6 +42,9 @@ void qy_cli_answer_fini(struct qy_cli_answer *answer);
 
 /* Fails as an answer with an error status says; @what names what was asked. */
 int qy_cli_answer_fail(struct qy_cli *cli, const struct qy_cli_answer *answer, const char *what);
+
+/* Fails as one of an answer's moves says that did not succeed. */
+void qy_cli_move_fail(struct qy_cli *cli, const struct qy_doc *move);
 
 /* A text member of an object, "" when it is absent, null or something else; and the like. */
 const char *qy_cli_doc_text(const struct qy_doc *object, const char *name);

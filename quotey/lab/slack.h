@@ -98,8 +98,6 @@ void qy_lab_slack_changed(struct qy_lab_slack *slack);
 
 /* The task that takes connections; @arg is the slack. */
 qrt_task_fn qy_lab_slack_accept;
-/* Ends its relay: neither side hears of the other any more. */
-void qy_lab_slack_drop(struct qrt_cx *cx, struct qy_lab_slack_link *link);
 /* Breaks it off without a word, and is done with it. */
 void qy_lab_slack_break(struct qrt_cx *cx, struct qy_lab_slack_link *link);
 

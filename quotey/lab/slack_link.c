@@ -28,6 +28,14 @@ static enum qrt_err await_passage(struct qrt_cx *cx, const struct qy_lab_slack_l
 	return !err && link->front == NULL ? QRT_ECLOSED : err;
 }
 
+/* Ends its relay: neither side hears of the other any more. */
+static void drop(struct qrt_cx *cx, struct qy_lab_slack_link *link)
+{
+	qrt_stream_close(cx, &link->front);
+	qrt_stream_close(cx, &link->back);
+	qy_lab_slack_changed(link->slack);
+}
+
 static enum qrt_err pump(struct qrt_cx *cx, struct qy_lab_slack_link *link, bool from_quotey)
 {
 	struct qrt_stream *from = from_quotey ? link->front : link->back;
@@ -43,7 +51,7 @@ static enum qrt_err pump(struct qrt_cx *cx, struct qy_lab_slack_link *link, bool
 	/* A proper end is passed on, all others take the connection with them. */
 	if (err != QRT_EEOF || await_passage(cx, link, from_quotey) ||
 	    qrt_stream_shutdown(cx, to)) {
-		qy_lab_slack_drop(cx, link);
+		drop(cx, link);
 	}
 	link->pumps--;
 	qy_lab_slack_changed(link->slack);
@@ -60,16 +68,9 @@ static enum qrt_err pump_to_quotey(struct qrt_cx *cx, void *arg)
 	return pump(cx, arg, /* from_quotey= */ false);
 }
 
-void qy_lab_slack_drop(struct qrt_cx *cx, struct qy_lab_slack_link *link)
-{
-	qrt_stream_close(cx, &link->front);
-	qrt_stream_close(cx, &link->back);
-	qy_lab_slack_changed(link->slack);
-}
-
 void qy_lab_slack_break(struct qrt_cx *cx, struct qy_lab_slack_link *link)
 {
-	qy_lab_slack_drop(cx, link);
+	drop(cx, link);
 	qrt_ws_close(cx, &link->ws);
 }
 
@@ -179,11 +180,11 @@ static enum qrt_err run_link(struct qrt_cx *cx, void *arg)
 			QRT_IGNORE(qrt_timeout(cx, QRT_SEC, until_relayed, link),
 				   "what is not through by then is lost");
 		}
-		qy_lab_slack_drop(cx, link);
+		drop(cx, link);
 		QRT_IGNORE(qrt_region_close(cx, &region, QRT_OK), "its ends have been noted");
 	}
 	link->ended = true;
-	qy_lab_slack_drop(cx, link);
+	drop(cx, link);
 	qrt_stream_close(cx, &link->served);
 	return QRT_OK;
 }
@@ -260,7 +261,7 @@ static void take(struct qrt_cx *cx, struct qy_lab_slack *slack, struct qrt_strea
 		err = qrt_spawn(slack->home, run_link, link);
 	}
 	if (err) {
-		qy_lab_slack_drop(cx, link);
+		drop(cx, link);
 		qrt_stream_close(cx, &link->served);
 		free(link);
 		return;

@@ -176,10 +176,6 @@ enum qrt_err qrt__http_advance(struct qrt_cx *cx, struct qrt__http_call *call) Q
 enum qrt_err qrt__http_receive_body(struct qrt_cx *cx, struct qrt__http_call *call, void *buf,
 				    size_t n, size_t *ret_n) QRT_MUST_USE;
 
-/* --- http_client_call.c --- */
-/* The call needs its client no more. */
-void qrt__http_call_leave(struct qrt__http_call *call, bool keep);
-
 /* --- http_client.c --- */
 extern const struct qrt__object_kind qrt__http_client_kind;
 /* @client loses a user; frees it when it is closed and was the last. */

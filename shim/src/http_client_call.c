@@ -13,7 +13,8 @@ enum { DISCARD_MAX = 16 * 1024, BODY_FIRST = 4096, BODY_AT_ONCE = 64 * 1024 };
 
 /* --- life ----------------------------------------------------------------------------------- */
 
-void qrt__http_call_leave(struct qrt__http_call *call, bool keep)
+/* The call needs its client no more. */
+static void leave(struct qrt__http_call *call, bool keep)
 {
 	struct qrt__http_client *client = call->client;
 	if (!client) {
@@ -29,7 +30,7 @@ void qrt__http_call_leave(struct qrt__http_call *call, bool keep)
 
 static void call_free(struct qrt__http_call *call)
 {
-	qrt__http_call_leave(call, false);
+	leave(call, false);
 	qrt__http_reply_destroy(&call->reply);
 	qrt__http_arena_fini(&call->arena);
 	free(call->in);
@@ -144,7 +145,7 @@ static enum qrt_err call_failed(struct qrt_cx *cx, struct qrt__http_call *call, 
 	const char *scheme = url->secure ? "https" : "http";
 	char what[QRT_HTTP_METHOD_MAX + QRT_HTTP_HOST_SIZE + 24];
 	call->step = QRT__HTTP_FAILED;
-	qrt__http_call_leave(call, false);
+	leave(call, false);
 	snprintf(what, sizeof(what), "%s %s://%s:%u", call->hop->method, scheme, url->host,
 		 url->port);
 	return is_bare(err) ? qrt_fail(cx, err, "%s: %s: %s", what,
@@ -198,7 +199,7 @@ static void call_over(struct qrt__http_call *call)
 	bool clean = !call->cut_short && call->from == call->to;
 	call->step = QRT__HTTP_OVER;
 	call->report->phase = QRT_HTTP_DONE;
-	qrt__http_call_leave(call, clean && qrt__http_reply_keeps(call->reply));
+	leave(call, clean && qrt__http_reply_keeps(call->reply));
 }
 
 /* --- asking --------------------------------------------------------------------------------- */

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "shim/src/text.h"
+
 /* --- grammar ------------------------------------------------------------------------------- */
 
 /* A bit per byte: what a token is made of (RFC 9110, 5.6.2). */
@@ -610,25 +612,13 @@ enum qrt_err qrt__http_response_head(const struct qrt_http_response *resp,
 
 void qrt__http_date(int64_t wall_ms, char *buf)
 {
-	static const char days[] = "ThuFriSatSunMonTueWed";
+	static const char days[] = "SunMonTueWedThuFriSat";
 	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-	int64_t seconds = wall_ms / 1000;
-	int64_t day = seconds / 86400;
-	int second = (int)(seconds % 86400);
-	/* The civil calendar from a day count, with years that begin in March. */
-	int64_t shifted = day + 719468;
-	int64_t era_day = shifted % 146097;
-	int64_t era_year = (era_day - era_day / 1460 + era_day / 36524 - era_day / 146096) / 365;
-	int64_t year_day = era_day - (365 * era_year + era_year / 4 - era_year / 100);
-	int month = (int)((5 * year_day + 2) / 153);
-	int mday = (int)(year_day - (153 * month + 2) / 5 + 1);
-	int64_t year = era_year + shifted / 146097 * 400 + (month >= 10);
+	struct qrt__utc utc = qrt__utc_of(wall_ms);
 
-	QRT_PRE(wall_ms >= 0);
-	month = month < 10 ? month + 2 : month - 10;
-	snprintf(buf, QRT__HTTP_DATE_MAX, "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT",
-		 days + 3 * (day % 7), mday, months + 3 * month, (int)(year % 10000), second / 3600,
-		 second / 60 % 60, second % 60);
+	snprintf(buf, QRT__HTTP_DATE_MAX, "%.3s, %02u %.3s %04u %02u:%02u:%02u GMT",
+		 days + 3 * (utc.weekday % 7), utc.day, months + 3 * ((utc.month - 1) % 12),
+		 utc.year, utc.hour, utc.minute, utc.second);
 }
 
 const char *qrt_http_reason(int status)

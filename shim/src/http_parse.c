@@ -2,8 +2,8 @@
  * The parser on llhttp, compiled in strict mode. A scan of its own walks the lines of the head, and
  * of trailers, before llhttp sees them: it enforces the length limits to the byte and refuses what
  * llhttp lets pass: bare line feeds and carriage returns, folded lines, other protocols than HTTP,
- * a second space in the request line. So the answer never depends on how the bytes were cut. This
- * is the only file that names llhttp.h; it must never switch on a lenient flag.
+ * a second space in the request line. So the answer never depends on how the bytes were cut. It
+ * must never switch on a lenient flag.
  */
 #include "shim/src/http_parse.h"
 

@@ -3,7 +3,8 @@
 
 /* --- the loop's own stack -------------------------------------------------------------------- */
 
-void qrt__deeply(struct qrt_runtime *rt, void (*fn)(void *arg), void *arg)
+/* Runs fn(arg) on the loop's own stack; whoever calls, also a loop. */
+static void deeply(struct qrt_runtime *rt, void (*fn)(void *arg), void *arg)
 {
 	if (rt->current) {
 		qrt__on_loop(&rt->current->cx, fn, arg);
@@ -102,7 +103,7 @@ void qrt__layer_close(struct qrt__layer *layer)
 	layer->closed = true;
 	layer->slot.magic = 0; /* its handles are stale from here on */
 	QRT_IGNORE(qrt_settle(&layer->duty), "the ledger itself may be closing it");
-	qrt__deeply(layer->rt, errand_close, layer);
+	deeply(layer->rt, errand_close, layer);
 	qrt__stream_drop(&layer->below); /* wakes who waits */
 	if (layer->users == 0) {
 		layer_free(layer);

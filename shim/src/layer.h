@@ -70,8 +70,6 @@ void qrt__layer_close(struct qrt__layer *layer);
 /* Parks until the socket at the bottom is ready. After ECLOSED the layer may be gone. */
 enum qrt_err qrt__layer_wait(struct qrt_cx *cx, struct qrt__layer *layer, enum qrt__io io,
 			     enum qrt__wait_kind kind, int64_t deadline_ns);
-/* Runs fn(arg) on the loop's own stack; whoever calls, also a loop. */
-void qrt__deeply(struct qrt_runtime *rt, void (*fn)(void *arg), void *arg);
 
 /* The stream below, whatever it is; none of these waits, all may be called on the loop's stack. */
 enum qrt_err qrt__stream_try_read(struct qrt_stream *stream, void *buf, size_t n, size_t *ret_n);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "shim/src/log_internal.h"
+#include "shim/src/text.h"
 
 /* For what closes a line: the count of what was left out, a brace, a reset of colours, the end. */
 #define RESERVE 48
@@ -35,24 +36,15 @@ static void put_text(struct builder *b, const char *text)
 
 /* --- text ----------------------------------------------------------------------------------- */
 
-/* Decodes one code point of valid UTF-8; 0: it is none. */
-static size_t decode(const unsigned char *s, uint32_t *ret_point)
+/* Decodes one code point of a text with an end; 0: it is none. */
+static size_t decode(const char *text, uint32_t *ret_point)
 {
-	static const uint32_t lowest[] = {0, 0, 0x80, 0x800, 0x10000};
-	size_t n = s[0] < 0x80 ? 1 : s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : s[0] >= 0xc2 ? 2 : 0;
-	uint32_t point = n == 1 ? s[0] : s[0] & (0xffu >> (n + 1));
+	size_t n = qrt__utf8_length(text, strnlen(text, 4));
+	unsigned char first = (unsigned char)text[0];
+	uint32_t point = n == 1 ? first : first & (0xffu >> (n + 1));
 
-	if (n == 0 || s[0] > 0xf4) {
-		return 0;
-	}
 	for (size_t i = 1; i < n; i++) {
-		if ((s[i] & 0xc0) != 0x80) {
-			return 0;
-		}
-		point = point << 6 | (s[i] & 0x3f);
-	}
-	if (point < lowest[n] || point > 0x10ffff || (point >= 0xd800 && point < 0xe000)) {
-		return 0;
+		point = point << 6 | ((unsigned char)text[i] & 0x3f);
 	}
 	*ret_point = point;
 	return n;
@@ -89,11 +81,9 @@ static void put_point(struct builder *b, uint32_t point)
 
 static void put_escaped(struct builder *b, const char *text)
 {
-	const unsigned char *s = (const unsigned char *)text;
-
-	while (*s != '\0') {
+	while (*text != '\0') {
 		uint32_t point = 0;
-		size_t n = decode(s, &point);
+		size_t n = decode(text, &point);
 
 		if (n == 0) {
 			put(b, "\\ufffd", 6);
@@ -102,11 +92,11 @@ static void put_escaped(struct builder *b, const char *text)
 			put_point(b, point);
 		} else if (point == '\\' || point == '"') {
 			put(b, "\\", 1);
-			put(b, (const char *)s, 1);
+			put(b, text, 1);
 		} else {
-			put(b, (const char *)s, n);
+			put(b, text, n);
 		}
-		s += n;
+		text += n;
 	}
 }
 
@@ -134,22 +124,13 @@ static bool is_bare(const char *text)
 						  "_-./:+@%*{}[]()?&,;~$#!<>|^")] == '\0';
 }
 
-/* "2026-01-31T23:59:59.999Z"; the days of the proleptic Gregorian calendar, years from 1970. */
+/* "2026-01-31T23:59:59.999Z"; never before 1970. */
 static void format_time(int64_t wall_ms, char ret_text[TIME_SIZE])
 {
-	int64_t ms = wall_ms > 0 ? wall_ms : 0;
-	int64_t days = ms / 86400000 + 719468; /* from 0000-03-01 */
-	int64_t era = days / 146097, in_era = days % 146097;
-	int64_t year = (in_era - in_era / 1460 + in_era / 36524 - in_era / 146096) / 365;
-	int64_t in_year = in_era - (365 * year + year / 4 - year / 100);
-	int64_t month = (5 * in_year + 2) / 153; /* from March */
-	unsigned in_day = (unsigned)(ms % 86400000);
+	struct qrt__utc utc = qrt__utc_of(wall_ms > 0 ? wall_ms : 0);
 
-	year += era * 400 + (month >= 10);
-	snprintf(ret_text, TIME_SIZE, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", (unsigned)year % 10000,
-		 (unsigned)(month < 10 ? month + 3 : month - 9),
-		 (unsigned)(in_year - (153 * month + 2) / 5 + 1), in_day / 3600000,
-		 in_day / 60000 % 60, in_day / 1000 % 60, in_day % 1000);
+	snprintf(ret_text, TIME_SIZE, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", utc.year, utc.month,
+		 utc.day, utc.hour, utc.minute, utc.second, utc.ms);
 }
 
 /* --- fields --------------------------------------------------------------------------------- */

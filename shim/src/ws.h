@@ -7,6 +7,7 @@
 
 #include "backends/ws_impl.h"
 #include "shim/src/internal.h"
+#include "shim/src/text.h"
 
 #define QRT__WS_MAGIC 0x71724e30u
 

@@ -8,52 +8,6 @@
 
 #include "shim/src/ws.h"
 
-/* How many bytes follow a first byte of UTF-8, and the range of the first of them; n: -1 bad. */
-struct utf8_rule {
-	int n;
-	unsigned char low, high;
-};
-
-static struct utf8_rule rule_of(unsigned char c)
-{
-	if (c < 0x80) {
-		return (struct utf8_rule){0, 0, 0};
-	}
-	if (c >= 0xc2 && c <= 0xdf) {
-		return (struct utf8_rule){1, 0x80, 0xbf};
-	}
-	if (c >= 0xe0 && c <= 0xef) {
-		/* No overlong form, no half of a surrogate pair. */
-		return (struct utf8_rule){2, c == 0xe0 ? 0xa0 : 0x80, c == 0xed ? 0x9f : 0xbf};
-	}
-	if (c >= 0xf0 && c <= 0xf4) {
-		return (struct utf8_rule){3, c == 0xf0 ? 0x90 : 0x80, c == 0xf4 ? 0x8f : 0xbf};
-	}
-	return (struct utf8_rule){-1, 0, 0};
-}
-
-bool qrt__utf8_valid(const char *text, size_t n)
-{
-	if (n == 0) {
-		return true; /* there may be no text at all */
-	}
-	const unsigned char *at = (const unsigned char *)text, *end = at + n;
-	while (at < end) {
-		struct utf8_rule rule = rule_of(*at++);
-		if (rule.n < 0 || end - at < rule.n) {
-			return false;
-		}
-		for (; rule.n > 0; rule.n--, at++) {
-			if (*at < rule.low || *at > rule.high) {
-				return false;
-			}
-			rule.low = 0x80;
-			rule.high = 0xbf;
-		}
-	}
-	return true;
-}
-
 /* --- URLs ----------------------------------------------------------------------------------- */
 
 static bool is_host_char(char c, bool in_brackets)

@@ -16,9 +16,8 @@
 
 #include <qrt/db.h>
 #include <qrt/region.h>
-#include <qrt/runtime.h>
 
-#include "tests/bench/bench.h"
+#include "tests/bench/bench_rows.h"
 
 enum { WRITERS = 64, KEYS = 1000 };
 
@@ -213,85 +212,39 @@ static void bare_writes(struct bench *bench)
 
 /* --- rows ----------------------------------------------------------------------------------- */
 
-static const struct row {
-	const char *name, *unit, *what;
-	qrt_task_fn *fn;
-	void (*bare)(struct bench *bench);
-} rows[] = {
-    {"db-short", "ns", "a row by its key, declared short", row_short, bare_reads},
-    {"db-lane", "ns", "a row by its key, on a lane", row_lane, bare_reads},
-    {"db-write", "ns", "a row written and synced, one writer", row_write, bare_writes},
-    {"db-write-64", "ns", "a row written and synced, 64 writers", row_group, bare_writes},
+static const struct bench_row rows[] = {
+    {"db-short", "ns", "a row by its key, declared short", row_short},
+    {"db-lane", "ns", "a row by its key, on a lane", row_lane},
+    {"db-write", "ns", "a row written and synced, one writer", row_write},
+    {"db-write-64", "ns", "a row written and synced, 64 writers", row_group},
 };
-enum { N_ROWS = sizeof(rows) / sizeof(rows[0]) };
 
-static const struct row *find(const char *name)
+static bool bare(const char *row, struct bench *bench)
 {
-	for (size_t i = 0; i < N_ROWS; i++) {
-		if (strcmp(rows[i].name, name) == 0) {
-			return &rows[i];
-		}
+	if (strncmp(row, "db-write", 8) == 0) {
+		bare_writes(bench);
+	} else {
+		bare_reads(bench);
 	}
-	return NULL;
+	return true;
 }
 
-static int on_backend(const struct row *row, const char *backend, struct bench *bench)
+int main(int argc, char **argv)
 {
-	const struct qrt_runtime_options opts = {.backend = backend};
-	struct qrt_runtime *rt;
-	char detail[256] = "";
-	enum qrt_err err = qrt_runtime_open(&opts, detail, &rt);
-	if (err == QRT_ENOTSUP) {
-		return BENCH_SKIP; /* not in this build */
-	}
-	if (!err) {
-		err = qrt_run_main(rt, row->fn, bench);
-		qrt_runtime_close(&rt);
-	}
-	if (err) {
-		fprintf(stderr, "bench_db: %s on %s: %s %s\n", row->name, backend,
-			qrt_err_text(err), detail);
-	}
-	return err ? 1 : 0;
-}
-
-static int run(const struct row *row, const char *who, struct bench *bench)
-{
+	const struct bench_rows all = {
+	    .program = "bench_db", .rows = rows, .n = sizeof(rows) / sizeof(rows[0]), .bare = bare};
 	const char *at = getenv("BENCH_DIR");
+	if (argc != 4) {
+		return bench_rows_main(&all, argc, argv); /* runs nothing, so it needs no folder */
+	}
 	snprintf(folder, sizeof(folder), "%.150s/bench-db-XXXXXX", at ? at : ".");
 	if (!mkdtemp(folder)) {
 		perror("bench_db: mkdtemp");
 		return 1;
 	}
-	int code = 0;
 	snprintf(path, sizeof(path), "%s/b.db", folder);
-	if (strcmp(who, "bare") == 0) {
-		row->bare(bench);
-	} else {
-		code = on_backend(row, who, bench);
-	}
+	int code = bench_rows_main(&all, argc, argv);
 	unlink(path);
 	rmdir(folder);
-	return code;
-}
-
-int main(int argc, char **argv)
-{
-	if (argc == 2 && strcmp(argv[1], "--list") == 0) {
-		for (size_t i = 0; i < N_ROWS; i++) {
-			printf("%s\t%s\t%s\n", rows[i].name, rows[i].unit, rows[i].what);
-		}
-		return 0;
-	}
-	const struct row *row = argc == 4 ? find(argv[1]) : NULL;
-	struct bench bench = {.n = argc == 4 ? strtoul(argv[3], NULL, 10) : 0};
-	if (!row || bench.n == 0) {
-		fprintf(stderr, "usage: bench_db --list | ROW WHO N\n");
-		return 2;
-	}
-	int code = run(row, argv[2], &bench);
-	if (code == 0) {
-		bench_print(&bench);
-	}
 	return code;
 }

@@ -15,7 +15,7 @@
 
 #include "shim/src/fiber.h"
 #include "shim/src/timer.h"
-#include "tests/bench/bench.h"
+#include "tests/bench/bench_rows.h"
 
 /* --- the switch: has no backend below it -------------------------------------------------------
  */
@@ -597,12 +597,7 @@ static enum qrt_err row_port_cores(struct qrt_cx *cx, void *arg)
 /* --- the table ---------------------------------------------------------------------------------
  */
 
-struct row {
-	const char *name, *unit, *what;
-	qrt_task_fn *fn;
-};
-
-static const struct row rows[] = {
+static const struct bench_row rows[] = {
     {"switch", "ns", "a fiber switch", row_switch},
     {"yield", "ns", "a yield, two tasks taking turns", row_yield},
     {"spawn", "ns", "spawn and join, 1000 tasks at a time", row_spawn},
@@ -620,65 +615,11 @@ static const struct row rows[] = {
     {"port-cores", "ns", "the same, each on a core of its own", row_port_cores},
 };
 
-enum { N_ROWS = sizeof(rows) / sizeof(rows[0]) };
-
-static const struct row *find(const char *name)
-{
-	for (size_t i = 0; i < N_ROWS; i++) {
-		if (strcmp(rows[i].name, name) == 0) {
-			return &rows[i];
-		}
-	}
-	return NULL;
-}
-
-static void list(void)
-{
-	for (size_t i = 0; i < N_ROWS; i++) {
-		printf("%s\t%s\t%s\n", rows[i].name, rows[i].unit, rows[i].what);
-	}
-}
-
-static int on_backend(const struct row *row, const char *backend, struct bench *bench)
-{
-	const struct qrt_runtime_options opts = {.backend = backend};
-	struct qrt_runtime *rt;
-	char detail[256] = "";
-	enum qrt_err err = qrt_runtime_open(&opts, detail, &rt);
-	if (err == QRT_ENOTSUP) {
-		return BENCH_SKIP; /* not in this build */
-	}
-	if (err) {
-		fprintf(stderr, "bench_runtime: %s: %s\n", qrt_err_text(err), detail);
-		return 1;
-	}
-	err = qrt_run_main(rt, row->fn, bench);
-	qrt_runtime_close(&rt);
-	if (err) {
-		fprintf(stderr, "bench_runtime: %s on %s: %s\n", row->name, backend,
-			qrt_err_text(err));
-		return 1;
-	}
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
-	if (argc == 2 && strcmp(argv[1], "--list") == 0) {
-		list();
-		return 0;
-	}
-	const struct row *row = argc == 4 ? find(argv[1]) : NULL;
-	struct bench bench = {.n = argc == 4 ? strtoul(argv[3], NULL, 10) : 0};
-	if (!row || bench.n == 0) {
-		fprintf(stderr, "usage: bench_runtime --list | ROW BACKEND N\n");
-		return 2;
-	}
-	int code = strcmp(argv[2], "bare")	   ? on_backend(row, argv[2], &bench)
-		   : bench_bare(row->name, &bench) ? 0
-						   : BENCH_SKIP;
-	if (code == 0) {
-		bench_print(&bench);
-	}
-	return code;
+	const struct bench_rows all = {.program = "bench_runtime",
+				       .rows = rows,
+				       .n = sizeof(rows) / sizeof(rows[0]),
+				       .bare = bench_bare};
+	return bench_rows_main(&all, argc, argv);
 }

@@ -23,14 +23,40 @@ enum qrt_err on_backend(const char *backend, qrt_task_fn *scenario, void *arg)
 	return err;
 }
 
-void on_each_backend(qrt_task_fn *scenario, void *arg)
+static void on_all(const char *const *names, size_t n, qrt_task_fn *scenario, void *arg)
 {
-	size_t n;
-	const char *const *names = qrt_backend_names(&n);
 	assert_true(n >= 1);
 	for (size_t i = 0; i < n; i++) {
 		assert_int_equal(on_backend(names[i], scenario, arg), QRT_OK);
 	}
+}
+
+void on_each_backend(qrt_task_fn *scenario, void *arg)
+{
+	size_t n;
+	const char *const *names = qrt_backend_names(&n);
+	on_all(names, n, scenario, arg);
+}
+
+const char *const *real_backends(size_t *ret_n)
+{
+	static const char *const names[] = {
+#ifdef QRT_WITH_LEGACY
+	    "legacy",
+#endif
+#ifdef QRT_WITH_REGION
+	    "region",
+#endif
+	};
+	*ret_n = sizeof(names) / sizeof(names[0]);
+	return names;
+}
+
+void on_each_real_backend(qrt_task_fn *scenario, void *arg)
+{
+	size_t n;
+	const char *const *names = real_backends(&n);
+	on_all(names, n, scenario, arg);
 }
 
 bool is_structured(struct qrt_cx *cx)

@@ -19,6 +19,10 @@
 
 /* Fails the test when the scenario returns an error or the runtime cannot be opened. */
 void on_each_backend(qrt_task_fn *scenario, void *arg);
+/* The same without the lab. */
+void on_each_real_backend(qrt_task_fn *scenario, void *arg);
+/* The real backends of this build. */
+const char *const *real_backends(size_t *ret_n);
 /* The same on one backend; returns the scenario's result. */
 enum qrt_err on_backend(const char *backend, qrt_task_fn *scenario, void *arg);
 /* Whether the backend's engine is structured: cancel reaches the whole subtree. */

@@ -134,15 +134,12 @@ static void stand_open(struct stand *stand, const char *backend,
 	assert_int_equal(qrt_switchboard_create(&opts, &stand->sb), QRT_OK);
 	add_runtime(stand, backend, "supervisor");
 	stand->supervisor = stand->runtimes[0];
-	names = qrt_backend_names(&n);
+	names = real_backends(&n);
 	for (i = 0; i < n; i++) {
-		if (strncmp(names[i], "lab", 3) != 0) {
-			add_runtime(stand, names[i], names[i]);
-			assert_int_equal(
-			    qrt_switchboard_add_runtime(stand->sb, names[i],
-							stand->runtimes[stand->n_runtimes - 1]),
-			    QRT_OK);
-		}
+		add_runtime(stand, names[i], names[i]);
+		assert_int_equal(qrt_switchboard_add_runtime(
+				     stand->sb, names[i], stand->runtimes[stand->n_runtimes - 1]),
+				 QRT_OK);
 	}
 	stand_run(stand, begin);
 }
@@ -181,13 +178,11 @@ void on_each_stand_with(const struct qrt_http_group *routes, scenario_fn *scenar
 	struct stand stand;
 	size_t n, i;
 
-	names = qrt_backend_names(&n);
+	names = real_backends(&n);
 	for (i = 0; i < n; i++) {
-		if (strncmp(names[i], "lab", 3) != 0) {
-			stand_open(&stand, names[i], routes);
-			scenario(&stand);
-			stand_close(&stand);
-		}
+		stand_open(&stand, names[i], routes);
+		scenario(&stand);
+		stand_close(&stand);
 	}
 }
 
@@ -272,4 +267,20 @@ char *stand_control(struct stand *stand, const char *method, const char *path, c
 	}
 	fail_msg("no route %s %s", method, path);
 	return NULL;
+}
+
+void stand_control_has(struct stand *stand, const char *method, const char *path, const char *body,
+		       int status, const char *part)
+{
+	char *text = stand_control(stand, method, path, body, status);
+
+	if (strstr(text, part) == NULL) {
+		fail_msg("%s: no '%s' in %s", path, part, text);
+	}
+	free(text);
+}
+
+enum qrt_err stand_start_db(struct qrt_cx *cx, void *arg)
+{
+	return stand_move(cx, arg, "db");
 }

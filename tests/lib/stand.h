@@ -69,5 +69,10 @@ enum qrt_err stand_expect(struct qrt_cx *cx, struct stand *stand, const struct q
  */
 char *stand_control(struct stand *stand, const char *method, const char *path, const char *body,
 		    int status);
+/* The same; the answer's text has @part in it. */
+void stand_control_has(struct stand *stand, const char *method, const char *path, const char *body,
+		       int status, const char *part);
+/* Moves db to the stand's backend; @arg is the stand. */
+qrt_task_fn stand_start_db;
 
 #endif

@@ -12,22 +12,6 @@
 #include "quotey/server/kill.h"
 #include "tests/lib/stand.h"
 
-static void assert_control(struct stand *stand, const char *method, const char *path,
-			   const char *body, int status, const char *part)
-{
-	char *text = stand_control(stand, method, path, body, status);
-
-	if (strstr(text, part) == NULL) {
-		fail_msg("%s: no '%s' in %s", path, part, text);
-	}
-	free(text);
-}
-
-static enum qrt_err start_db(struct qrt_cx *cx, void *arg)
-{
-	return stand_move(cx, arg, "db");
-}
-
 /* The backend that is not the stand's; NULL when the build has no other. */
 static const char *other_of(const struct stand *stand)
 {
@@ -42,9 +26,9 @@ static void assert_both_on(struct stand *stand, const char *backend)
 	char part[64];
 
 	snprintf(part, sizeof(part), "\"backend\":\"%s\",\"component\":\"db\"", backend);
-	assert_control(stand, "GET", "/runtime", "", 200, part);
+	stand_control_has(stand, "GET", "/runtime", "", 200, part);
 	snprintf(part, sizeof(part), "\"backend\":\"%s\",\"component\":\"server\"", backend);
-	assert_control(stand, "GET", "/runtime", "", 200, part);
+	stand_control_has(stand, "GET", "/runtime", "", 200, part);
 }
 
 /* --- by command ------------------------------------------------------------------------------ */
@@ -55,33 +39,34 @@ static void by_command(struct stand *stand)
 	char back[128], part[128];
 
 	stand->control.fallback = other != NULL ? other : stand->backend;
-	stand_run(stand, start_db);
-	assert_control(stand, "GET", "/runtime", "", 200, "\"killed\":[]");
-	assert_control(stand, "GET", "/metrics", "", 200, "\nquotey_killed 0\n");
-	assert_control(stand, "POST", "/runtime/kill", "{\"reason\":\"smoke\"}", 200,
-		       "{\"killed\":true,\"moves\":[{");
+	stand_run(stand, stand_start_db);
+	stand_control_has(stand, "GET", "/runtime", "", 200, "\"killed\":[]");
+	stand_control_has(stand, "GET", "/metrics", "", 200, "\nquotey_killed 0\n");
+	stand_control_has(stand, "POST", "/runtime/kill", "{\"reason\":\"smoke\"}", 200,
+			  "{\"killed\":true,\"moves\":[{");
 	assert_both_on(stand, stand->control.fallback);
-	assert_control(stand, "GET", "/runtime", "", 200, "\"killed\":[\"command\"]");
-	assert_control(stand, "GET", "/metrics", "", 200, "\nquotey_killed 1\n");
+	stand_control_has(stand, "GET", "/runtime", "", 200, "\"killed\":[\"command\"]");
+	stand_control_has(stand, "GET", "/metrics", "", 200, "\nquotey_killed 1\n");
 	assert_non_null(strstr(stand->text, " warn control: killed: all goes to the fallback "));
 	/* Held: wherever one wants to go. */
 	snprintf(back, sizeof(back), "{\"component\":\"server\",\"backend\":\"%s\"}",
 		 stand->backend);
 	snprintf(part, sizeof(part), "Everything is held on %s until the kill is cleared.",
 		 stand->control.fallback);
-	assert_control(stand, "POST", "/runtime/set", back, other != NULL ? 409 : 200,
-		       other != NULL ? part : "\"ok\":true");
-	assert_control(stand, "POST", "/runtime/rollback", "", 409, "\"code\":\"KILLED\"");
-	assert_control(stand, "POST", "/runtime/kill", "", 200, "\"ok\":true");
+	stand_control_has(stand, "POST", "/runtime/set", back, other != NULL ? 409 : 200,
+			  other != NULL ? part : "\"ok\":true");
+	stand_control_has(stand, "POST", "/runtime/rollback", "", 409, "\"code\":\"KILLED\"");
+	stand_control_has(stand, "POST", "/runtime/kill", "", 200, "\"ok\":true");
 	assert_both_on(stand, stand->control.fallback);
 	/* Cleared: nothing moves, but may. */
-	assert_control(stand, "POST", "/runtime/kill", "{\"clear\":true}", 200,
-		       "{\"killed\":false,\"ok\":true}");
+	stand_control_has(stand, "POST", "/runtime/kill", "{\"clear\":true}", 200,
+			  "{\"killed\":false,\"ok\":true}");
 	assert_both_on(stand, stand->control.fallback);
 	if (other != NULL) {
-		assert_control(stand, "POST", "/runtime/rollback", "", 200, "\"ok\":true");
+		stand_control_has(stand, "POST", "/runtime/rollback", "", 200, "\"ok\":true");
 		assert_both_on(stand, stand->backend);
-		assert_control(stand, "GET", "/runtime/history", "", 200, "\"reason\":\"smoke\"");
+		stand_control_has(stand, "GET", "/runtime/history", "", 200,
+				  "\"reason\":\"smoke\"");
 	}
 }
 
@@ -94,13 +79,13 @@ static void a_kill_moves_and_holds_until_it_is_cleared(void **state)
 static void bad_requests(struct stand *stand)
 {
 	stand->control.fallback = stand->backend;
-	assert_control(stand, "POST", "/runtime/kill", "{\"clear\":1}", 422, "clear");
-	assert_control(stand, "POST", "/runtime/kill", "{\"clean\":true}", 422, "clean");
-	assert_control(stand, "POST", "/runtime/kill", "{\"actor\":\"me\"}", 400, "actor");
-	assert_control(stand, "POST", "/runtime/kill", "[", 400, "");
-	assert_control(stand, "GET", "/runtime", "", 200, "\"killed\":[]");
+	stand_control_has(stand, "POST", "/runtime/kill", "{\"clear\":1}", 422, "clear");
+	stand_control_has(stand, "POST", "/runtime/kill", "{\"clean\":true}", 422, "clean");
+	stand_control_has(stand, "POST", "/runtime/kill", "{\"actor\":\"me\"}", 400, "actor");
+	stand_control_has(stand, "POST", "/runtime/kill", "[", 400, "");
+	stand_control_has(stand, "GET", "/runtime", "", 200, "\"killed\":[]");
 	atomic_store(&stand->control.draining, true);
-	assert_control(stand, "POST", "/runtime/kill", "", 503, "stopped");
+	stand_control_has(stand, "POST", "/runtime/kill", "", 503, "stopped");
 	atomic_store(&stand->control.draining, false);
 }
 
@@ -193,7 +178,7 @@ static void by_file(struct stand *stand)
 	assert_non_null(strstr(stand->text, " actor=system:kill-file "));
 	assert_non_null(strstr(stand->text, "the kill is cleared: nothing moves back by itself "
 					    "cause=file\n"));
-	assert_control(stand, "GET", "/runtime", "", 200, "\"killed\":[]");
+	stand_control_has(stand, "GET", "/runtime", "", 200, "\"killed\":[]");
 }
 
 static void while_the_file_is_there_all_is_held(void **state)
@@ -206,10 +191,10 @@ static void both_causes(struct stand *stand)
 {
 	stand->control.fallback = stand->backend;
 	atomic_fetch_or(&stand->control.kill_causes, QY_KILL_FILE);
-	assert_control(stand, "POST", "/runtime/kill", "", 200, "\"ok\":true");
-	assert_control(stand, "GET", "/runtime", "", 200, "\"killed\":[\"command\",\"file\"]");
-	assert_control(stand, "POST", "/runtime/kill", "{\"clear\":true}", 409, "KILL_FILE");
-	assert_control(stand, "GET", "/runtime", "", 200, "\"killed\":[\"file\"]");
+	stand_control_has(stand, "POST", "/runtime/kill", "", 200, "\"ok\":true");
+	stand_control_has(stand, "GET", "/runtime", "", 200, "\"killed\":[\"command\",\"file\"]");
+	stand_control_has(stand, "POST", "/runtime/kill", "{\"clear\":true}", 409, "KILL_FILE");
+	stand_control_has(stand, "GET", "/runtime", "", 200, "\"killed\":[\"file\"]");
 }
 
 static void a_command_does_not_clear_the_file(void **state)

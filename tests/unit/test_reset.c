@@ -99,15 +99,9 @@ static enum qrt_err reset_scenario(struct qrt_cx *cx, void *arg)
 
 static void everywhere(size_t before, bool waiting)
 {
-	static const char *const backends[] = {
-#ifdef QRT_WITH_LEGACY
-	    "legacy",
-#endif
-#ifdef QRT_WITH_REGION
-	    "region",
-#endif
-	};
-	for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++) {
+	size_t n;
+	const char *const *backends = real_backends(&n);
+	for (size_t i = 0; i < n; i++) {
 		struct link link = {.before = before, .waiting = waiting};
 		assert_int_equal(on_backend(backends[i], reset_scenario, &link), QRT_OK);
 	}

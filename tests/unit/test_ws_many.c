@@ -14,29 +14,6 @@
 
 enum { CONNECTIONS = 1000, WARM_UP = 100, RUNTIMES = 50, THREADS = 4, LEAVERS = 8 };
 
-static const char *const *reals(size_t *ret_n)
-{
-	static const char *names[2];
-	size_t n, found = 0;
-	const char *const *all = qrt_backend_names(&n);
-	for (size_t i = 0; i < n && found < 2; i++) {
-		if (strncmp(all[i], "lab", 3) != 0) {
-			names[found++] = all[i];
-		}
-	}
-	*ret_n = found;
-	return names;
-}
-
-static void on_real(qrt_task_fn *fn)
-{
-	size_t n;
-	const char *const *names = reals(&n);
-	for (size_t i = 0; i < n; i++) {
-		assert_int_equal(on_backend(names[i], fn, NULL), QRT_OK);
-	}
-}
-
 static int open_descriptors(void)
 {
 	int n = 0;
@@ -88,7 +65,7 @@ static enum qrt_err play_thousand(struct qrt_cx *cx, void *arg)
 static void of_a_thousand_connections_nothing_is_left(void **state)
 {
 	(void)state;
-	on_real(play_thousand);
+	on_each_real_backend(play_thousand, NULL);
 }
 
 static enum qrt_err play_refused(struct qrt_cx *cx, void *arg)
@@ -107,7 +84,7 @@ static enum qrt_err play_refused(struct qrt_cx *cx, void *arg)
 static void of_attempts_that_were_refused_nothing_is_left(void **state)
 {
 	(void)state;
-	on_real(play_refused);
+	on_each_real_backend(play_refused, NULL);
 }
 
 static enum qrt_err play_one(struct qrt_cx *cx, void *arg)
@@ -120,10 +97,10 @@ static enum qrt_err play_one(struct qrt_cx *cx, void *arg)
 static void of_fifty_contexts_nothing_is_left(void **state)
 {
 	(void)state;
-	on_real(play_one);
+	on_each_real_backend(play_one, NULL);
 	int descriptors = open_descriptors();
 	for (int i = 0; i < RUNTIMES; i++) {
-		on_real(play_one);
+		on_each_real_backend(play_one, NULL);
 	}
 	assert_int_equal(open_descriptors(), descriptors);
 }
@@ -148,7 +125,7 @@ static void several_threads_have_contexts_of_their_own(void **state)
 {
 	(void)state;
 	size_t n;
-	const char *const *names = reals(&n);
+	const char *const *names = real_backends(&n);
 	pthread_t thread[THREADS];
 	for (size_t i = 0; i < THREADS; i++) {
 #ifdef SEES_NO_CLOSE
@@ -186,7 +163,7 @@ static enum qrt_err play_idle(struct qrt_cx *cx, void *arg)
 static void an_idle_connection_wakes_nobody(void **state)
 {
 	(void)state;
-	on_real(play_idle);
+	on_each_real_backend(play_idle, NULL);
 }
 
 /* --- in a hurry ------------------------------------------------------------------------------ */
@@ -243,7 +220,7 @@ static void who_leaves_with_its_runtime_says_goodbye(void **state)
 {
 	(void)state;
 	size_t n;
-	const char *const *names = reals(&n);
+	const char *const *names = real_backends(&n);
 	for (size_t i = 0; i < n; i++) {
 		struct counter counter = {.backend = names[i]};
 		pthread_t thread;

@@ -11,17 +11,6 @@
 #include "tests/lib/test.h"
 #include "tests/lib/ws_ends.h"
 
-static void on_real(qrt_task_fn *fn)
-{
-	size_t n;
-	const char *const *names = qrt_backend_names(&n);
-	for (size_t i = 0; i < n; i++) {
-		if (strncmp(names[i], "lab", 3) != 0) {
-			assert_int_equal(on_backend(names[i], fn, NULL), QRT_OK);
-		}
-	}
-}
-
 /* --- bytes ----------------------------------------------------------------------------------- */
 
 /* A peer's side: its stream, and what has been read of it and not been looked at. */
@@ -317,7 +306,7 @@ static enum qrt_err play_broken_clients(struct qrt_cx *cx, void *arg)
 static void a_client_that_breaks_the_protocol_is_told_how(void **state)
 {
 	(void)state;
-	on_real(play_broken_clients);
+	on_each_real_backend(play_broken_clients, NULL);
 }
 
 static enum qrt_err play_broken_servers(struct qrt_cx *cx, void *arg)
@@ -337,7 +326,7 @@ static enum qrt_err play_broken_servers(struct qrt_cx *cx, void *arg)
 static void a_server_that_breaks_the_protocol_is_told_how(void **state)
 {
 	(void)state;
-	on_real(play_broken_servers);
+	on_each_real_backend(play_broken_servers, NULL);
 }
 
 /* --- frames that do not ---------------------------------------------------------------------- */
@@ -378,7 +367,7 @@ static enum qrt_err play_fragments(struct qrt_cx *cx, void *arg)
 static void fragments_become_messages_and_pings_are_answered_at_once(void **state)
 {
 	(void)state;
-	on_real(play_fragments);
+	on_each_real_backend(play_fragments, NULL);
 }
 
 static enum qrt_err play_dropped(struct qrt_cx *cx, void *arg)
@@ -400,7 +389,7 @@ static enum qrt_err play_dropped(struct qrt_cx *cx, void *arg)
 static void an_end_without_a_close_is_a_drop(void **state)
 {
 	(void)state;
-	on_real(play_dropped);
+	on_each_real_backend(play_dropped, NULL);
 }
 
 /* --- handshakes ------------------------------------------------------------------------------ */
@@ -464,7 +453,7 @@ static enum qrt_err play_refused_requests(struct qrt_cx *cx, void *arg)
 static void what_is_no_request_for_a_websocket_gets_a_status(void **state)
 {
 	(void)state;
-	on_real(play_refused_requests);
+	on_each_real_backend(play_refused_requests, NULL);
 }
 
 static enum qrt_err play_endless_request(struct qrt_cx *cx, void *arg)
@@ -486,7 +475,7 @@ static enum qrt_err play_endless_request(struct qrt_cx *cx, void *arg)
 static void a_request_without_an_end_is_cut(void **state)
 {
 	(void)state;
-	on_real(play_endless_request);
+	on_each_real_backend(play_endless_request, NULL);
 }
 
 static enum qrt_err play_split_request(struct qrt_cx *cx, void *arg)
@@ -510,7 +499,7 @@ static enum qrt_err play_split_request(struct qrt_cx *cx, void *arg)
 static void a_request_may_come_byte_by_byte(void **state)
 {
 	(void)state;
-	on_real(play_split_request);
+	on_each_real_backend(play_split_request, NULL);
 }
 
 struct answer_case {
@@ -565,7 +554,7 @@ static enum qrt_err play_answers(struct qrt_cx *cx, void *arg)
 static void what_is_no_answer_to_a_request_is_an_error_that_says_so(void **state)
 {
 	(void)state;
-	on_real(play_answers);
+	on_each_real_backend(play_answers, NULL);
 }
 
 /* --- who says nothing ------------------------------------------------------------------------ */
@@ -608,7 +597,7 @@ static enum qrt_err play_silence(struct qrt_cx *cx, void *arg)
 static void a_silent_peer_is_given_up(void **state)
 {
 	(void)state;
-	on_real(play_silence);
+	on_each_real_backend(play_silence, NULL);
 }
 
 #define TEST(name) cmocka_unit_test(name)

@@ -236,17 +236,6 @@ static void terminal_stop(struct terminal *terminal)
 
 /* --- what comes of it ------------------------------------------------------------------------ */
 
-static void on_real(qrt_task_fn *fn)
-{
-	size_t n;
-	const char *const *names = qrt_backend_names(&n);
-	for (size_t i = 0; i < n; i++) {
-		if (strncmp(names[i], "lab", 3) != 0) {
-			assert_int_equal(on_backend(names[i], fn, NULL), QRT_OK);
-		}
-	}
-}
-
 struct secure {
 	const char *host;
 	struct qrt_ws_connect_options opts;
@@ -346,7 +335,7 @@ static enum qrt_err play_good(struct qrt_cx *cx, void *arg)
 static void a_good_certificate_is_enough(void **state)
 {
 	(void)state;
-	on_real(play_good);
+	on_each_real_backend(play_good, NULL);
 }
 
 struct refusal {
@@ -393,7 +382,7 @@ static enum qrt_err play_refusals(struct qrt_cx *cx, void *arg)
 static void any_other_certificate_is_refused_and_why_is_said(void **state)
 {
 	(void)state;
-	on_real(play_refusals);
+	on_each_real_backend(play_refusals, NULL);
 }
 
 static enum qrt_err connect_as(struct qrt_cx *cx, enum qrt_err want)
@@ -420,7 +409,7 @@ static enum qrt_err play_changed_file(struct qrt_cx *cx, void *arg)
 static void a_file_of_roots_is_read_anew_when_nobody_uses_it(void **state)
 {
 	(void)state;
-	on_real(play_changed_file);
+	on_each_real_backend(play_changed_file, NULL);
 }
 
 static enum qrt_err play_no_file(struct qrt_cx *cx, void *arg)
@@ -437,7 +426,7 @@ static enum qrt_err play_no_file(struct qrt_cx *cx, void *arg)
 static void a_file_that_is_missing_is_named(void **state)
 {
 	(void)state;
-	on_real(play_no_file);
+	on_each_real_backend(play_no_file, NULL);
 }
 
 static enum qrt_err play_plain(struct qrt_cx *cx, void *arg)
@@ -455,7 +444,7 @@ static enum qrt_err play_plain(struct qrt_cx *cx, void *arg)
 static void who_speaks_no_tls_is_no_server(void **state)
 {
 	(void)state;
-	on_real(play_plain);
+	on_each_real_backend(play_plain, NULL);
 }
 
 static enum qrt_err play_hang_up(struct qrt_cx *cx, void *arg)
@@ -475,7 +464,7 @@ static enum qrt_err play_hang_up(struct qrt_cx *cx, void *arg)
 static void an_end_of_tls_is_no_close_of_the_websocket(void **state)
 {
 	(void)state;
-	on_real(play_hang_up);
+	on_each_real_backend(play_hang_up, NULL);
 }
 
 static enum qrt_err play_server_tls(struct qrt_cx *cx, void *arg)
@@ -492,7 +481,7 @@ static enum qrt_err play_server_tls(struct qrt_cx *cx, void *arg)
 static void as_a_server_tls_is_not_there_and_that_is_said(void **state)
 {
 	(void)state;
-	on_real(play_server_tls);
+	on_each_real_backend(play_server_tls, NULL);
 }
 
 #define TEST(name) cmocka_unit_test(name)
