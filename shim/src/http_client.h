@@ -57,7 +57,7 @@ struct qrt__http_origin {
  *	             ^          ^           │
  *	             └── lost ──┘───────────┘
  */
-struct qrt__http_conn {
+struct qrt__http_place {
 	struct qrt__list in_client; /* conns or idle; empty: spare */
 	struct qrt__list in_origin; /* idle */
 	struct qrt__http_client *client;
@@ -100,7 +100,7 @@ struct qrt__http_call {
 	enum qrt_err send_err; /* sending failed with this; there may be an answer all the same */
 	const char *site;
 	struct qrt__http_client *client; /* NULL: it needs none any more */
-	struct qrt__http_conn *conn;	 /* NULL: likewise */
+	struct qrt__http_place *conn;	 /* NULL: likewise */
 	struct qrt_http_ask ask;
 	struct qrt_http_report *report; /* the caller's, or own_report */
 	struct qrt_http_report own_report;
@@ -144,7 +144,7 @@ enum qrt_err qrt__http_pool_take(struct qrt_cx *cx, struct qrt__http_call *call)
 /* The call's connection goes back: @keep it for others, or close it. None: nothing. */
 void qrt__http_pool_give(struct qrt__http_call *call, bool keep);
 /* Closes the connection of a place that is kept. */
-void qrt__http_conn_lose(struct qrt__http_conn *conn);
+void qrt__http_place_lose(struct qrt__http_place *conn);
 /* Closes the idle ones. */
 void qrt__http_pool_drain(struct qrt__http_client *client);
 /* Closes everything; who is in line gets ECLOSED. */
@@ -156,9 +156,8 @@ void qrt__http_pool_expired(struct qrt__timer *timer);
 enum qrt_err qrt__http_connect(struct qrt_cx *cx, struct qrt__http_call *call) QRT_MUST_USE;
 
 /* --- http_client_wire.c --- */
-/* cx with a deadline of the client's own: for the waits of one step. */
-struct qrt_cx qrt__http_until(const struct qrt_cx *cx, int64_t deadline_ns);
-/* @err of a wait under such: EPEER instead of ETIMEDOUT when it was not cx's own that passed. */
+/* @err of a wait under qrt__cx_until with a time of the client: EPEER instead of ETIMEDOUT when it
+ * was not cx's own that passed. */
 enum qrt_err qrt__http_timed(struct qrt_cx *cx, const struct qrt__http_call *call,
 			     enum qrt_err err) QRT_MUST_USE;
 /* Sends head and body, as far as they are there: all of it, or until an answer has come. */

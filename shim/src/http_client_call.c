@@ -49,7 +49,7 @@ static void call_end(void *arg)
 	call->ended = true;
 	qrt__object_retire(&call->object);
 	if (call->conn) {
-		qrt__http_conn_lose(call->conn);
+		qrt__http_place_lose(call->conn);
 	}
 }
 
@@ -255,7 +255,7 @@ static enum qrt_err await_head(struct qrt_cx *cx, struct qrt__http_call *call)
 	}
 	call->report->resent = true;
 	call->client->stats.resent++;
-	qrt__http_conn_lose(call->conn);
+	qrt__http_place_lose(call->conn);
 	err = ask(cx, call);
 	return err ? err : qrt__http_receive_head(cx, call);
 }

@@ -43,7 +43,7 @@ static enum qrt_err attempt(struct qrt_cx *cx, struct qrt__http_call *call, cons
 {
 	int64_t attempt_ns = qrt_deadline_in(cx, call->client->opts.attempt_ns);
 	int64_t deadline_ns = attempt_ns < until_ns ? attempt_ns : until_ns;
-	struct qrt_cx timed = qrt__http_until(cx, deadline_ns);
+	struct qrt_cx timed = qrt__cx_until(cx, deadline_ns);
 	enum qrt_err err =
 	    qrt_connect_at(&timed, address, call->hop->url.port, call->site, &call->conn->stream);
 	return qrt__http_timed(cx, call, err);
@@ -89,7 +89,7 @@ static enum qrt_err make(struct qrt_cx *cx, struct qrt__http_call *call)
 	struct qrt_address addresses[ADDRESSES_MAX];
 	size_t n = 0;
 	int64_t until_ns = qrt_deadline_in(cx, call->client->opts.connect_ns);
-	struct qrt_cx timed = qrt__http_until(cx, until_ns);
+	struct qrt_cx timed = qrt__cx_until(cx, until_ns);
 	call->report->phase = QRT_HTTP_LOOKUP;
 	enum qrt_err err = look_up(&timed, call, addresses, &n);
 	err = qrt__http_timed(cx, call, err);
@@ -110,7 +110,7 @@ enum qrt_err qrt__http_connect(struct qrt_cx *cx, struct qrt__http_call *call)
 	enum qrt_err err = make(cx, call);
 	call->conn->connecting = NULL;
 	if (err) {
-		qrt__http_conn_lose(call->conn);
+		qrt__http_place_lose(call->conn);
 	}
 	return err;
 }

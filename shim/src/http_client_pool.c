@@ -14,8 +14,8 @@ struct want {
 	struct qrt_case arm;
 	struct qrt__http_client *client;
 	struct qrt__http_origin *origin;
-	struct qrt__http_conn *spare; /* becomes the place, unless there is a kept one */
-	struct qrt__http_conn *conn;  /* what was granted */
+	struct qrt__http_place *spare; /* becomes the place, unless there is a kept one */
+	struct qrt__http_place *conn;  /* what was granted */
 };
 
 static struct want *want_of(struct qrt_case *arm)
@@ -23,9 +23,9 @@ static struct want *want_of(struct qrt_case *arm)
 	return QRT__CONTAINER(arm, struct want, arm);
 }
 
-static struct qrt__http_conn *first_idle(struct qrt__list *idle)
+static struct qrt__http_place *first_idle(struct qrt__list *idle)
 {
-	return QRT__CONTAINER(idle->next, struct qrt__http_conn, in_client);
+	return QRT__CONTAINER(idle->next, struct qrt__http_place, in_client);
 }
 
 /* --- origins -------------------------------------------------------------------------------- */
@@ -87,16 +87,16 @@ static void watch_expiry(struct qrt__http_client *client)
 	}
 }
 
-void qrt__http_conn_lose(struct qrt__http_conn *conn)
+void qrt__http_place_lose(struct qrt__http_place *conn)
 {
 	qrt_stream_close(NULL, &conn->stream);
 	conn->calls = 0;
 }
 
 /* @spare becomes a place. */
-static struct qrt__http_conn *place_open(struct qrt__http_client *client,
-					 struct qrt__http_origin *origin,
-					 struct qrt__http_conn *spare)
+static struct qrt__http_place *place_open(struct qrt__http_client *client,
+					  struct qrt__http_origin *origin,
+					  struct qrt__http_place *spare)
 {
 	spare->client = client;
 	spare->origin = origin;
@@ -109,11 +109,11 @@ static struct qrt__http_conn *place_open(struct qrt__http_client *client,
 }
 
 /* Its connection is closed, and the place is nobody's. Lets nobody in yet: serve does. */
-static void place_close(struct qrt__http_conn *conn)
+static void place_close(struct qrt__http_place *conn)
 {
 	struct qrt__http_client *client = conn->client;
 	struct qrt__http_origin *origin = conn->origin;
-	qrt__http_conn_lose(conn);
+	qrt__http_place_lose(conn);
 	qrt__list_remove(&conn->in_client);
 	free(conn);
 	origin->connections--;
@@ -121,7 +121,7 @@ static void place_close(struct qrt__http_conn *conn)
 	origin_unuse(origin);
 }
 
-static void idle_leave(struct qrt__http_conn *conn)
+static void idle_leave(struct qrt__http_place *conn)
 {
 	qrt__list_remove(&conn->in_client);
 	qrt__list_remove(&conn->in_origin);
@@ -130,7 +130,7 @@ static void idle_leave(struct qrt__http_conn *conn)
 	watch_expiry(conn->client);
 }
 
-static void idle_enter(struct qrt__http_conn *conn)
+static void idle_enter(struct qrt__http_place *conn)
 {
 	struct qrt__http_client *client = conn->client;
 	qrt__list_remove(&conn->in_client);
@@ -147,7 +147,7 @@ static bool evict(struct qrt__http_client *client)
 	if (qrt__list_empty(&client->idle)) {
 		return false;
 	}
-	struct qrt__http_conn *conn = first_idle(&client->idle);
+	struct qrt__http_place *conn = first_idle(&client->idle);
 	idle_leave(conn);
 	place_close(conn);
 	client->stats.evicted++;
@@ -159,7 +159,7 @@ void qrt__http_pool_expired(struct qrt__timer *timer)
 	struct qrt__http_client *client = QRT__CONTAINER(timer, struct qrt__http_client, expiry);
 	int64_t now = qrt__now(client->object.rt);
 	while (!qrt__list_empty(&client->idle)) {
-		struct qrt__http_conn *conn = first_idle(&client->idle);
+		struct qrt__http_place *conn = first_idle(&client->idle);
 		if (conn->idle_ns + client->opts.idle_ns > now) {
 			break;
 		}
@@ -178,7 +178,7 @@ static bool grab(struct want *want)
 	struct qrt__http_client *client = want->client;
 	struct qrt__http_origin *origin = want->origin;
 	if (!qrt__list_empty(&origin->idle)) {
-		want->conn = QRT__CONTAINER(origin->idle.prev, struct qrt__http_conn, in_origin);
+		want->conn = QRT__CONTAINER(origin->idle.prev, struct qrt__http_place, in_origin);
 		idle_leave(want->conn);
 		return true;
 	}
@@ -208,7 +208,7 @@ static void serve(struct qrt__http_client *client)
 	}
 }
 
-static void place_back(struct qrt__http_conn *conn)
+static void place_back(struct qrt__http_place *conn)
 {
 	struct qrt__http_client *client = conn->client;
 	if (conn->stream) {
@@ -269,7 +269,7 @@ static const struct qrt__arm_ops want_ops = {
 /* --- taking and giving ---------------------------------------------------------------------- */
 
 /* Whether nothing has come on a connection on which nothing was asked, nor its end. */
-static bool stands(struct qrt_cx *cx, struct qrt__http_conn *conn)
+static bool stands(struct qrt_cx *cx, struct qrt__http_place *conn)
 {
 	char byte;
 	size_t n;
@@ -277,13 +277,14 @@ static bool stands(struct qrt_cx *cx, struct qrt__http_conn *conn)
 }
 
 /* The place of @conn gets the connection of a kept one, whose place goes. */
-static bool adopt_idle(struct qrt__http_conn *conn)
+static bool adopt_idle(struct qrt__http_place *conn)
 {
 	struct qrt__list *idle = &conn->origin->idle;
 	if (qrt__list_empty(idle)) {
 		return false;
 	}
-	struct qrt__http_conn *other = QRT__CONTAINER(idle->prev, struct qrt__http_conn, in_origin);
+	struct qrt__http_place *other =
+	    QRT__CONTAINER(idle->prev, struct qrt__http_place, in_origin);
 	idle_leave(other);
 	conn->stream = other->stream;
 	conn->calls = other->calls;
@@ -293,13 +294,13 @@ static bool adopt_idle(struct qrt__http_conn *conn)
 }
 
 /* Until it is one that stands, or a place without. */
-static void check_kept(struct qrt_cx *cx, struct qrt__http_conn *conn)
+static void check_kept(struct qrt_cx *cx, struct qrt__http_place *conn)
 {
 	struct qrt__http_client *client = conn->client;
 	bool freed = false;
 	while (conn->stream && !stands(cx, conn)) {
 		client->stats.spoiled++;
-		qrt__http_conn_lose(conn);
+		qrt__http_place_lose(conn);
 		freed = adopt_idle(conn) || freed;
 	}
 	if (freed) {
@@ -334,7 +335,7 @@ enum qrt_err qrt__http_pool_take(struct qrt_cx *cx, struct qrt__http_call *call)
 
 void qrt__http_pool_give(struct qrt__http_call *call, bool keep)
 {
-	struct qrt__http_conn *conn = call->conn;
+	struct qrt__http_place *conn = call->conn;
 	if (!conn) {
 		return;
 	}
@@ -342,7 +343,7 @@ void qrt__http_pool_give(struct qrt__http_call *call, bool keep)
 	const struct qrt_http_client_options *opts = &client->opts;
 	call->conn = NULL;
 	if (!keep || opts->no_keep_alive || conn->calls >= opts->calls_per_connection) {
-		qrt__http_conn_lose(conn);
+		qrt__http_place_lose(conn);
 	}
 	place_back(conn);
 	if (client->draining || client->stats.idle > opts->idle_max) {
@@ -363,16 +364,16 @@ void qrt__http_pool_end(struct qrt__http_client *client)
 		qrt__grant(qrt__arm_of(client->line.next), QRT_ECLOSED);
 	}
 	while (!qrt__list_empty(&client->idle)) {
-		struct qrt__http_conn *conn = first_idle(&client->idle);
+		struct qrt__http_place *conn = first_idle(&client->idle);
 		idle_leave(conn);
 		place_close(conn);
 	}
 	/* Those in use are their calls' to give back; they only find them closed. */
 	struct qrt__list *node = client->conns.next;
 	for (; node != &client->conns; node = node->next) {
-		struct qrt__http_conn *conn =
-		    QRT__CONTAINER(node, struct qrt__http_conn, in_client);
-		qrt__http_conn_lose(conn);
+		struct qrt__http_place *conn =
+		    QRT__CONTAINER(node, struct qrt__http_place, in_client);
+		qrt__http_place_lose(conn);
 		if (conn->connecting && conn->connecting->wait) {
 			qrt__wait_abort(conn->connecting->wait, QRT_ECLOSED);
 		}

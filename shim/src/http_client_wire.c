@@ -11,15 +11,6 @@
 
 /* --- times ---------------------------------------------------------------------------------- */
 
-struct qrt_cx qrt__http_until(const struct qrt_cx *cx, int64_t deadline_ns)
-{
-	struct qrt_cx timed = *cx;
-	if (deadline_ns < timed.deadline_ns) {
-		timed.deadline_ns = deadline_ns;
-	}
-	return timed;
-}
-
 enum qrt_err qrt__http_timed(struct qrt_cx *cx, const struct qrt__http_call *call, enum qrt_err err)
 {
 	bool ours = err == QRT_ETIMEDOUT && qrt_deadline_in(cx, 0) < cx->deadline_ns &&
@@ -41,7 +32,7 @@ static enum qrt_err fault(struct qrt_cx *cx, const struct qrt__http_call *call)
 static enum qrt_err read_more(struct qrt_cx *cx, struct qrt__http_call *call, int64_t deadline_ns,
 			      bool now)
 {
-	struct qrt_cx timed = qrt__http_until(cx, deadline_ns);
+	struct qrt_cx timed = qrt__cx_until(cx, deadline_ns);
 	struct qrt_stream *stream = call->conn->stream;
 	size_t n = 0;
 	QRT_PRE(call->from == call->to);
@@ -182,7 +173,7 @@ static enum qrt_err put(struct qrt_cx *cx, struct qrt__http_call *call,
 			const struct qrt_slice *slices, size_t n)
 {
 	int64_t deadline_ns = qrt_deadline_in(cx, call->client->opts.silence_ns);
-	struct qrt_cx timed = qrt__http_until(cx, deadline_ns);
+	struct qrt_cx timed = qrt__cx_until(cx, deadline_ns);
 	if (!call->conn->stream) {
 		return qrt_fail(cx, QRT_ECLOSED, "the http client is closed");
 	}

@@ -17,21 +17,10 @@
 #define WRITE_PIECE (64u * 1024) /* a slow peer has the idle timeout for so much */
 #define CHUNK_LINE_MAX 20	 /* a size in hex, CR LF */
 
-/* cx with an earlier deadline, for one wait: a region for each read would cost as much as it. */
-static struct qrt_cx until(const struct qrt_cx *cx, int64_t deadline_ns)
-{
-	struct qrt_cx timed = *cx;
-
-	if (deadline_ns < timed.deadline_ns) {
-		timed.deadline_ns = deadline_ns;
-	}
-	return timed;
-}
-
 /* A slow peer is waited for as long as an idle one. */
 static struct qrt_cx until_idle(const struct qrt_cx *cx, const struct qrt__http_conn *conn)
 {
-	return until(cx, qrt__http_soon(cx, conn->server->base.opts.idle_timeout_ns));
+	return qrt__cx_until(cx, qrt__http_soon(cx, conn->server->base.opts.idle_timeout_ns));
 }
 
 static struct qrt_http_request *request_of(const struct qrt__http_conn *conn)
@@ -99,7 +88,7 @@ static enum qrt_err receive_more(struct qrt_cx *cx, struct qrt__http_conn *conn)
 	if (must_leave(conn)) {
 		return QRT_ECLOSED;
 	}
-	timed = until(cx, conn->deadline_ns);
+	timed = qrt__cx_until(cx, conn->deadline_ns);
 	return fill(&timed, conn);
 }
 
@@ -380,7 +369,7 @@ static enum qrt_err send_end(struct qrt_cx *cx, struct qrt__http_conn *conn)
  */
 static void linger(struct qrt_cx *cx, struct qrt__http_conn *conn)
 {
-	struct qrt_cx timed = until(cx, qrt_deadline_in(cx, CLOSE_LINGER_NS));
+	struct qrt_cx timed = qrt__cx_until(cx, qrt_deadline_in(cx, CLOSE_LINGER_NS));
 	enum qrt_err err = qrt_stream_shutdown(cx, conn->stream);
 
 	while (!err && !conn->server->closing) {
@@ -566,7 +555,7 @@ static void conn_end(struct qrt_cx *cx, void *arg)
 static bool greet(struct qrt_cx *cx, struct qrt__http_conn *conn)
 {
 	const struct qrt_http_server_options *opts = &conn->server->base.opts;
-	struct qrt_cx timed = until(cx, qrt_deadline_in(cx, opts->header_timeout_ns));
+	struct qrt_cx timed = qrt__cx_until(cx, qrt_deadline_in(cx, opts->header_timeout_ns));
 
 	conn->phase = QRT__HTTP_GREET;
 	return !must_leave(conn) && !qrt_tls_accept(&timed, opts->tls, &conn->stream);

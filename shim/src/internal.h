@@ -65,6 +65,16 @@ struct qrt_cx {
 	int64_t deadline_ns;
 };
 
+/* cx with an earlier deadline, for one wait: a region for each would cost as much as it. */
+static inline struct qrt_cx qrt__cx_until(const struct qrt_cx *cx, int64_t deadline_ns)
+{
+	struct qrt_cx timed = *cx;
+	if (deadline_ns < timed.deadline_ns) {
+		timed.deadline_ns = deadline_ns;
+	}
+	return timed;
+}
+
 /* --- waits --------------------------------------------------------------------------------- */
 
 /* What a task can wait for: name, text, whether it counts as an operation. */
