@@ -61,6 +61,7 @@ struct db_writer {
 	enum db_play play;
 	bool alone;
 	atomic_bool inside; /* it has put its number there */
+	atomic_bool busy;   /* of DB_SELECT_ON and DB_INSERT_ON: that statement has begun */
 	atomic_bool go;
 	atomic_int runs;
 	bool interruptible, in_lab;
@@ -81,5 +82,7 @@ enum qrt_err db_queue(struct qrt_cx *cx, struct qrt_region *region, struct db_wr
 		      unsigned before);
 /* Waits until it has put its number there. */
 enum qrt_err db_until_inside(struct qrt_cx *cx, struct db_writer *writer);
+/* Waits until the statement of a DB_SELECT_ON or DB_INSERT_ON has begun. */
+enum qrt_err db_until_busy(struct qrt_cx *cx, struct db_writer *writer);
 
 #endif

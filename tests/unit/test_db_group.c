@@ -363,7 +363,7 @@ static enum qrt_err until(struct qrt_cx *cx, enum state state, struct db_writer 
 	while (!err && state == IN_COMMIT && !atomic_load(&committing)) {
 		err = qrt_yield(cx);
 	}
-	return err ? err : db_until_inside(cx, victim);
+	return err || state == IN_COMMIT ? err : db_until_busy(cx, victim);
 }
 
 static enum qrt_err cancel_in(struct qrt_cx *cx, size_t row)
