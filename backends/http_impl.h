@@ -1,6 +1,6 @@
 /*
  * The interface of those who serve HTTP: the shim's own server over streams, or a loop's. Both
- * fill the same request, run the same exchange (shim/src/http_exchange.h) and keep the same
+ * fill the same request, run the same exchange (shim/src/http/exchange.h) and keep the same
  * counters; what differs is who reads and writes the bytes.
  *
  * Every member is called on the loop's thread, by a task, and must not be NULL.

@@ -2,7 +2,7 @@
 #ifndef QRT_BACKENDS_POSIX_UNIX_H
 #define QRT_BACKENDS_POSIX_UNIX_H
 
-#include "shim/src/unix_name.h"
+#include "shim/src/io/unix_name.h"
 
 /* Errors: EADDRINUSE, ENOENT, EACCES, EMFILE, ENOMEM; the detail goes to @ret_detail. */
 enum qrt_err qrt__unix_listen(const struct qrt__unix_name *name, int *ret_fd, char *ret_detail);

@@ -1,6 +1,6 @@
 /*
  * The interface of those who start processes: the system, on drivers that can watch a descriptor,
- * or the lab. The shim (shim/src/process.c) has the handles, the waits, deadlines and grace.
+ * or the lab. The shim (shim/src/io/process.c) has the handles, the waits, deadlines and grace.
  *
  *	start ──> qrt__child_ended, once, from the driver's poll or a timer
  *	   └────> leave: killed, reaped in time, and nothing is told any more

@@ -1,6 +1,6 @@
 /*
  * The interface of those who make WebSocket frames: libwebsockets on the real drivers, the lab's
- * simulated wire. The shim (shim/src/ws.c) has the handles, the waits, the queue, the limits and
+ * simulated wire. The shim (shim/src/ws/ws.c) has the handles, the waits, the queue, the limits and
  * the liveness; here a link carries messages one at a time, in both directions.
  *
  *	connect, accept ──> opened ──> fragment, heard, next, sent ... ──> ended

@@ -17,7 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "shim/src/text.h"
+#include "shim/src/base/text.h"
 
 /*
  * A close is written like any other frame, by the number that the library has kept to itself since

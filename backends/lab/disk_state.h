@@ -6,7 +6,7 @@
 #define QRT_BACKENDS_LAB_DISK_STATE_H
 
 #include "backends/lab/disk.h"
-#include "shim/src/list.h"
+#include "shim/src/base/list.h"
 
 /* Bytes that grow; never smaller than they were. */
 struct qrt__disk_blob {

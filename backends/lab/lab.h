@@ -36,7 +36,7 @@
 #include "backends/backend.h"
 #include "backends/lab/random.h"
 #include "shim/src/internal.h"
-#include "shim/src/unix_name.h"
+#include "shim/src/io/unix_name.h"
 
 /* 2026-01-01T00:00:00Z, where the wall clock of every lab stands at first. */
 #define QRT__LAB_EPOCH_MS INT64_C(1767225600000)

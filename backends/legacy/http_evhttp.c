@@ -34,8 +34,8 @@
 #include <event2/listener.h>
 
 #include "backends/legacy/libevent.h"
-#include "shim/src/http_exchange.h"
-#include "shim/src/http_parse.h"
+#include "shim/src/http/exchange.h"
+#include "shim/src/http/parse.h"
 #include "shim/src/internal.h"
 
 #define HEAD_SLACK (64u * 1024) /* evhttp's own limit lies so far above ours */

@@ -51,7 +51,7 @@ struct qy_host {
 	struct qrt_rate *rate;
 	struct qy_slack_env slack_env;
 	struct qy_slack_status slack_status;
-	struct qrt_tls *tls; /* of the web listener; NULL: plain */
+	struct qrt_tls *tls;	   /* of the web listener; NULL: plain */
 	struct qrt_tls *slack_tls; /* NULL: its API is reached by http, or it is switched off */
 	struct qrt_control *control;
 	struct qy_control_env control_env;

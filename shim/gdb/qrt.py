@@ -207,7 +207,7 @@ def read_word(address):
 def saved(task):
     """(program counter, frame pointer) with which a parked task goes on.
 
-    Where they lie is what the switch in shim/src/fiber.c and fiber_switch.S has saved.
+    Where they lie is what the switch in shim/src/fiber/fiber.c and fiber_switch.S has saved.
     """
     fiber = task["fiber"]
     if int(fiber["ucontext"]) != 0:

@@ -18,12 +18,12 @@
 #include <qrt/stream.h>
 
 #include "backends/backend.h"
-#include "shim/src/fiber.h"
-#include "shim/src/list.h"
-#include "shim/src/mutant.h"
-#include "shim/src/pool.h"
-#include "shim/src/timer.h"
-#include "shim/src/trace.h"
+#include "shim/src/fiber/fiber.h"
+#include "shim/src/base/list.h"
+#include "shim/src/base/mutant.h"
+#include "shim/src/base/pool.h"
+#include "shim/src/loop/timer.h"
+#include "shim/src/trace/trace.h"
 
 /*
  * Clears @n bytes by the C library. gcc's own code for a size it knows is `rep stos`,

@@ -1,7 +1,7 @@
 /*
  * The work of the rows written by hand, without a runtime: what C costs here
  * when nothing is checked, owned, cancelled or named. Where a row needs a
- * fiber it is the project's own (shim/src/fiber.h), so that the distance to
+ * fiber it is the project's own (shim/src/fiber/fiber.h), so that the distance to
  * the runtime's figure is what the runtime adds.
  *
  * Never uses a task, a region or a loop of the runtime.
@@ -11,7 +11,7 @@
 
 #include <pthread.h>
 
-#include "shim/src/fiber.h"
+#include "shim/src/fiber/fiber.h"
 #include "tests/bench/bench.h"
 
 /* --- fibers, a queue of them in an array, nothing else -----------------------------------------

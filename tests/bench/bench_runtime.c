@@ -13,8 +13,8 @@
 #include <qrt/switchboard.h>
 #include <string.h>
 
-#include "shim/src/fiber.h"
-#include "shim/src/timer.h"
+#include "shim/src/fiber/fiber.h"
+#include "shim/src/loop/timer.h"
 #include "tests/bench/bench_rows.h"
 
 /* --- the switch: has no backend below it -------------------------------------------------------

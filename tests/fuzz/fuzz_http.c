@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shim/src/http_parse.h"
+#include "shim/src/http/parse.h"
 
 #define MESSAGES_MAX 8
 #define BODY_MAX 256

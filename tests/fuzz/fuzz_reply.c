@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shim/src/http_reply.h"
+#include "shim/src/http/reply.h"
 
 #define HEAD_MAX 512
 

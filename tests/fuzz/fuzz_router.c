@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shim/src/http_message.h"
+#include "shim/src/http/message.h"
 
 #define ROUTES_MAX 24
 #define REQUESTS_MAX 24

@@ -16,7 +16,7 @@
 #include <string.h>
 
 #include "backends/lab/batch.h"
-#include "shim/src/mutant.h"
+#include "shim/src/base/mutant.h"
 #include "tests/lab/scenes.h"
 
 #define RUN_NS (10 * QRT_SEC)

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Every mutant of shim/src/mutant.h, and what catches it. TAP; the table is in its comments.
+# Every mutant of shim/src/base/mutant.h, and what catches it. TAP; the table is in its comments.
 # Of a build with --enable-mutants. QRT_LAB_SEEDS: seeds for each of the five faults of the field.
 #
 # A mutant counts as caught when the hunt through the scenes finds it: by a verdict, an assertion, a

@@ -12,7 +12,7 @@
 #include <qrt/runtime.h>
 #include <sqlite3.h>
 
-#include "shim/src/db_conn.h"
+#include "shim/src/db/conn.h"
 #include "tests/lib/backends.h"
 
 static char folder[200];

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "shim/src/layer.h"
+#include "shim/src/io/layer.h"
 #include "tests/lib/backends.h"
 
 static bool ends_so(const char *text, size_t n, const char *end)

@@ -80,7 +80,7 @@ static void only_the_right_secret_of_a_live_key_opens(void **state)
 /* --- rate ---------------------------------------------------------------------------------- */
 
 static struct qrt_rate_verdict take(struct qrt_rate *rate, const char *key, unsigned per_minute,
-				   int64_t now_ms)
+				    int64_t now_ms)
 {
 	struct qrt_rate_verdict verdict;
 

@@ -20,7 +20,7 @@
 #include <qrt/region.h>
 #include <qrt/runtime.h>
 
-#include "shim/src/db_conn.h"
+#include "shim/src/db/conn.h"
 #include "tests/lib/backends.h"
 
 #define URL_MAX 300

@@ -13,7 +13,7 @@
 #include <qrt/trial.h>
 
 #include "quotey/db/migrate.h"
-#include "shim/src/db_internal.h"
+#include "shim/src/db/internal.h"
 #include "tests/lib/backends.h"
 #include "tests/lib/database.h"
 

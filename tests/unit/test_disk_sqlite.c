@@ -14,7 +14,7 @@
 
 #include "backends/lab/disk.h"
 #include "backends/lab/random.h"
-#include "shim/src/db_conn.h"
+#include "shim/src/db/conn.h"
 
 enum { STEPS = 7, CRASHES_MAX = 4096 };
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shim/src/http_message.h"
+#include "shim/src/http/message.h"
 
 struct fixture {
 	struct qrt__http_arena arena;

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "shim/src/http_client.h"
+#include "shim/src/http/client.h"
 #include "tests/lib/backends.h"
 #include "tests/lib/stage.h"
 #include "tests/lib/test.h"

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shim/src/http_reply.h"
+#include "shim/src/http/reply.h"
 #include "tests/lib/test.h"
 
 enum { HEAD_MAX = 256, BODY_ROOM = 256 };

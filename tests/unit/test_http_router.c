@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shim/src/http_message.h"
+#include "shim/src/http/message.h"
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 

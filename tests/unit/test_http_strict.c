@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shim/src/http_parse.h"
+#include "shim/src/http/parse.h"
 #include "tests/lib/http_site.h"
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shim/src/arm.h"
+#include "shim/src/sync/arm.h"
 #include "tests/lib/backends.h"
 #include "tests/lib/test.h"
 

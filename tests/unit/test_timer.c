@@ -10,7 +10,7 @@
 
 #include <qrt/cx.h>
 
-#include "shim/src/timer.h"
+#include "shim/src/loop/timer.h"
 
 enum { TIMERS_MAX = 600, PROGRAMS = 3000, STEPS = 400, TICK_BITS = 9, LEVEL_BITS = 6 };
 

@@ -197,7 +197,7 @@ static void a_megabyte_goes_both_ways_at_once(void **state)
 
 struct closing {
 	struct qrt_stream *stream;
-	int waiting; /* tasks that have begun: whenever others run, they wait */
+	int waiting;	  /* tasks that have begun: whenever others run, they wait */
 	bool met, closed; /* the server's handshake is done, too; the client has closed */
 };
 

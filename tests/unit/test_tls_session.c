@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shim/src/tls.h"
+#include "shim/src/tls/tls.h"
 #include "tests/lib/backends.h"
 #include "tests/lib/test.h"
 #include "tests/lib/tls_pair.h"

@@ -2,7 +2,7 @@
  * The watchdog: it names who keeps the loop, leaves the others in peace, and
  * sleeps while there is nothing to watch.
  */
-#include "shim/src/watchdog.h"
+#include "shim/src/loop/watchdog.h"
 
 #include <qrt/runtime.h>
 #include <sched.h>

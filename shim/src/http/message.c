@@ -1,0 +1,684 @@
+/*
+ * HTTP requests and responses: fields, decoding of targets, what a head must satisfy, and the
+ * bytes of a response head. It must never read or write a connection.
+ */
+#include "shim/src/http/message.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "shim/src/base/text.h"
+
+/* --- grammar ------------------------------------------------------------------------------- */
+
+/* A bit per byte: what a token is made of (RFC 9110, 5.6.2). */
+static const uint64_t token_bits[4] = {0x03ff6cfa00000000, 0x57ffffffc7fffffe, 0, 0};
+
+static bool is_token_char(unsigned char c)
+{
+	return token_bits[c / 64] >> c % 64 & 1;
+}
+
+bool qrt__http_name_valid(const char *name)
+{
+	const char *c = name;
+
+	while (is_token_char((unsigned char)*c)) {
+		c++;
+	}
+	return c > name && *c == '\0';
+}
+
+bool qrt__http_value_valid(const char *value)
+{
+	for (const unsigned char *c = (const unsigned char *)value; *c; c++) {
+		if ((*c < 0x20 && *c != '\t') || *c == 0x7f) {
+			return false;
+		}
+	}
+	return true;
+}
+
+bool qrt__http_list_has(const char *value, const char *token)
+{
+	size_t n = strlen(token);
+
+	while (*value) {
+		size_t len;
+
+		value += strspn(value, " \t,");
+		len = strcspn(value, ",");
+		while (len > 0 && (value[len - 1] == ' ' || value[len - 1] == '\t')) {
+			len--;
+		}
+		if (len == n && strncasecmp(value, token, n) == 0) {
+			return true;
+		}
+		value += strcspn(value, ",");
+	}
+	return false;
+}
+
+static int hex_value(char c)
+{
+	if (c >= '0' && c <= '9') {
+		return c - '0';
+	}
+	if (c >= 'a' && c <= 'f') {
+		return c - 'a' + 10;
+	}
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* Decodes @n bytes in place and terminates them. A NUL would cut the C string short: refused. */
+static enum qrt_err decode(char *text, size_t n, bool plus_is_space)
+{
+	size_t to = 0;
+
+	for (size_t from = 0; from < n; from++, to++) {
+		char c = text[from];
+
+		if (c == '%') {
+			int high = from + 2 < n ? hex_value(text[from + 1]) : -1;
+			int low = high >= 0 ? hex_value(text[from + 2]) : -1;
+
+			if (high < 0 || low < 0 || (high == 0 && low == 0)) {
+				return QRT_EINVAL;
+			}
+			c = (char)(high * 16 + low);
+			from += 2;
+		} else if (c == '+' && plus_is_space) {
+			c = ' ';
+		}
+		text[to] = c;
+	}
+	text[to] = '\0';
+	return QRT_OK;
+}
+
+/* --- fields -------------------------------------------------------------------------------- */
+
+static enum qrt_err fields_add(struct qrt__http_arena *arena, struct qrt__http_fields *fields,
+			       const char *name, const char *value)
+{
+	struct qrt__http_field *field;
+
+	if (fields->n >= QRT__HTTP_FIELDS_MAX) {
+		return QRT_ELIMIT;
+	}
+	field = qrt__http_arena_alloc(arena, sizeof(*field));
+	if (!field) {
+		return QRT_ENOMEM;
+	}
+	field->next = NULL;
+	field->name = name;
+	field->value = value;
+	if (fields->last) {
+		fields->last->next = field;
+	} else {
+		fields->first = field;
+	}
+	fields->last = field;
+	fields->n++;
+	return QRT_OK;
+}
+
+/* Header names know no case. Most differ in their first letter. */
+static bool same_name(const char *a, const char *b)
+{
+	return ((a[0] ^ b[0]) & ~0x20) == 0 && strcasecmp(a, b) == 0;
+}
+
+/* The first of that name at or after @field. */
+static struct qrt__http_field *header_find(struct qrt__http_field *field, const char *name)
+{
+	while (field && !same_name(field->name, name)) {
+		field = field->next;
+	}
+	return field;
+}
+
+static const char *exact_find(const struct qrt__http_field *field, const char *name)
+{
+	while (field && strcmp(field->name, name) != 0) {
+		field = field->next;
+	}
+	return field ? field->value : NULL;
+}
+
+/* --- request ------------------------------------------------------------------------------- */
+
+void qrt__http_request_init(struct qrt_http_request *req, struct qrt__http_arena *arena)
+{
+	*req = (struct qrt_http_request){
+	    .arena = arena,
+	    .method = "",
+	    .path = "",
+	    .peer = "",
+	    .route = "",
+	    .body = "",
+	    .minor = 1,
+	};
+}
+
+/* What every request is judged by is not searched for. */
+static void note_known(struct qrt_http_request *req, const char *name, size_t n, const char *value)
+{
+	static const struct {
+		const char *name;
+		enum qrt__http_known known;
+	} by_length[] = {
+	    [4] = {"Host", QRT__HTTP_HOST},
+	    [6] = {"Expect", QRT__HTTP_EXPECT},
+	    [10] = {"Connection", QRT__HTTP_CONNECTION},
+	    [14] = {"Content-Length", QRT__HTTP_LENGTH},
+	    [17] = {"Transfer-Encoding", QRT__HTTP_CODING},
+	};
+	if (n < sizeof(by_length) / sizeof(by_length[0]) && by_length[n].name &&
+	    same_name(name, by_length[n].name)) {
+		enum qrt__http_known known = by_length[n].known;
+
+		req->twice[known] = req->known[known] != NULL;
+		req->known[known] = value;
+	}
+}
+
+enum qrt_err qrt__http_request_take_header(struct qrt_http_request *req, const char *name, size_t n,
+					   const char *value)
+{
+	note_known(req, name, n, value);
+	return fields_add(req->arena, &req->headers, name, value);
+}
+
+enum qrt_err qrt__http_request_add_header(struct qrt_http_request *req, const char *name,
+					  const char *value)
+{
+	if (!qrt__http_name_valid(name) || !qrt__http_value_valid(value)) {
+		return QRT_EINVAL;
+	}
+	return qrt__http_request_take_header(req, name, strlen(name), value);
+}
+
+enum qrt_err qrt__http_request_add_param(struct qrt_http_request *req, const char *name,
+					 const char *value)
+{
+	return fields_add(req->arena, &req->params, name, value);
+}
+
+static enum qrt_err query_split(struct qrt_http_request *req, char *query)
+{
+	enum qrt_err err = QRT_OK;
+
+	while (*query && !err) {
+		size_t len = strcspn(query, "&");
+		char *next = query[len] ? query + len + 1 : query + len;
+		char *value;
+
+		query[len] = '\0';
+		value = strchr(query, '=');
+		if (value) {
+			*value++ = '\0';
+		} else {
+			value = query + len;
+		}
+		if (len > 0) {
+			/* The value first: decoding moves the name's end, never the value. */
+			err = decode(value, strlen(value), true);
+			err = err ? err : decode(query, strlen(query), true);
+			err = err ? err : fields_add(req->arena, &req->query, query, value);
+		}
+		query = next;
+	}
+	return err;
+}
+
+enum qrt_err qrt__http_request_set_target(struct qrt_http_request *req, const char *target)
+{
+	char *path, *query;
+	enum qrt_err err;
+
+	/* A proxy's form, which a server must accept as well; Host is judged on its own. */
+	if (strncasecmp(target, "http://", 7) == 0) {
+		target += 7 + strcspn(target + 7, "/?#");
+	} else if (*target != '/' && strcmp(target, "*") != 0) {
+		return QRT_EINVAL;
+	}
+	if (strchr(target, '#')) {
+		return QRT_EINVAL;
+	}
+	path = qrt__http_arena_text(req->arena, target, strlen(target));
+	if (!path) {
+		return QRT_ENOMEM;
+	}
+	query = strchr(path, '?');
+	if (query) {
+		*query++ = '\0';
+		err = query_split(req, query);
+		if (err) {
+			return err;
+		}
+	}
+	err = decode(path, strlen(path), false);
+	if (err) {
+		return err;
+	}
+	req->path = *path ? path : "/";
+	return QRT_OK;
+}
+
+static bool connection_has(const struct qrt_http_request *req, const char *token)
+{
+	struct qrt__http_field *field = NULL;
+
+	if (req->known[QRT__HTTP_CONNECTION]) {
+		field = header_find(req->headers.first, "Connection");
+	}
+	for (; field; field = header_find(field->next, "Connection")) {
+		if (qrt__http_list_has(field->value, token)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* What says where the body ends must say it once and clearly, or two readers will disagree. */
+static int framing_check(const struct qrt_http_request *req, const char **ret_why)
+{
+	const char *coding = req->known[QRT__HTTP_CODING];
+
+	if (req->twice[QRT__HTTP_LENGTH]) {
+		*ret_why = "more than one Content-Length";
+		return 400;
+	}
+	if (!coding) {
+		return 0;
+	}
+	if (req->known[QRT__HTTP_LENGTH]) {
+		*ret_why = "both Content-Length and Transfer-Encoding";
+		return 400;
+	}
+	if (req->minor == 0) {
+		*ret_why = "Transfer-Encoding in HTTP/1.0";
+		return 400;
+	}
+	if (req->twice[QRT__HTTP_CODING] || strcasecmp(coding, "chunked") != 0) {
+		*ret_why = "a transfer coding other than chunked";
+		return 501;
+	}
+	return 0;
+}
+
+static int expect_check(struct qrt_http_request *req, const char **ret_why)
+{
+	const char *expect = req->known[QRT__HTTP_EXPECT];
+
+	if (!expect) {
+		return 0;
+	}
+	if (req->twice[QRT__HTTP_EXPECT] || strcasecmp(expect, "100-continue") != 0) {
+		*ret_why = "an expectation other than 100-continue";
+		return 417;
+	}
+	req->expect_continue = req->minor > 0;
+	return 0;
+}
+
+static int host_check(const struct qrt_http_request *req, const char **ret_why)
+{
+	const char *host = req->known[QRT__HTTP_HOST];
+
+	if (req->twice[QRT__HTTP_HOST]) {
+		*ret_why = "more than one Host";
+		return 400;
+	}
+	if (req->minor > 0 && !host) {
+		*ret_why = "no Host";
+		return 400;
+	}
+	if (host && host[strcspn(host, " \t/?#@\\")] != '\0') {
+		*ret_why = "malformed Host";
+		return 400;
+	}
+	return 0;
+}
+
+int qrt__http_request_check(struct qrt_http_request *req, const char **ret_why)
+{
+	int status = framing_check(req, ret_why);
+
+	if (status) {
+		return status;
+	}
+	status = host_check(req, ret_why);
+	if (status) {
+		return status;
+	}
+	req->keep_alive =
+	    req->minor > 0 ? !connection_has(req, "close") : connection_has(req, "keep-alive");
+	return expect_check(req, ret_why);
+}
+
+const char *qrt_http_method(const struct qrt_http_request *req)
+{
+	return req->method;
+}
+
+const char *qrt_http_path(const struct qrt_http_request *req)
+{
+	return req->path;
+}
+
+const char *qrt_http_query(const struct qrt_http_request *req, const char *name)
+{
+	return exact_find(req->query.first, name);
+}
+
+const char *qrt_http_header(const struct qrt_http_request *req, const char *name)
+{
+	const struct qrt__http_field *field = header_find(req->headers.first, name);
+
+	return field ? field->value : NULL;
+}
+
+const char *qrt_http_param(const struct qrt_http_request *req, const char *name)
+{
+	return exact_find(req->params.first, name);
+}
+
+const char *qrt_http_route(const struct qrt_http_request *req)
+{
+	return req->route;
+}
+
+const char *qrt_http_body(const struct qrt_http_request *req, size_t *ret_len)
+{
+	*ret_len = req->body_len;
+	return req->body;
+}
+
+const char *qrt_http_peer(const struct qrt_http_request *req)
+{
+	return req->peer;
+}
+
+int64_t qrt_http_body_declared(const struct qrt_http_request *req)
+{
+	return req->declared;
+}
+
+void *qrt_http_app(const struct qrt_http_request *req)
+{
+	return req->app;
+}
+
+/* --- response ------------------------------------------------------------------------------ */
+
+void qrt__http_response_init(struct qrt_http_response *resp, struct qrt__http_arena *arena,
+			     const struct qrt_http_request *req)
+{
+	*resp = (struct qrt_http_response){.arena = arena, .req = req, .status = 200, .body = ""};
+}
+
+void qrt_http_set_status(struct qrt_http_response *resp, int status)
+{
+	QRT_PRE(status >= 200);
+	QRT_PRE(status <= 599);
+	if (!qrt__http_response_begun(resp)) {
+		resp->status = status;
+	}
+}
+
+int qrt_http_status(const struct qrt_http_response *resp)
+{
+	return resp->status;
+}
+
+/* The server alone says where a body ends. */
+static bool frames_message(const char *name)
+{
+	return same_name(name, "Content-Length") || same_name(name, "Transfer-Encoding");
+}
+
+enum qrt_err qrt_http_set_header(struct qrt_http_response *resp, const char *name,
+				 const char *value)
+{
+	struct qrt__http_field *field;
+	const char *copy;
+
+	if (!qrt__http_name_valid(name) || !qrt__http_value_valid(value) || frames_message(name)) {
+		return QRT_EINVAL;
+	}
+	copy = qrt__http_arena_text(resp->arena, value, strlen(value));
+	if (!copy) {
+		return QRT_ENOMEM;
+	}
+	field = header_find(resp->headers.first, name);
+	if (field) {
+		field->value = copy;
+		return QRT_OK;
+	}
+	name = qrt__http_arena_text(resp->arena, name, strlen(name));
+	return name ? fields_add(resp->arena, &resp->headers, name, copy) : QRT_ENOMEM;
+}
+
+const char *qrt_http_response_header(const struct qrt_http_response *resp, const char *name)
+{
+	const struct qrt__http_field *field = header_find(resp->headers.first, name);
+
+	return field ? field->value : NULL;
+}
+
+enum qrt_err qrt_http_set_body(struct qrt_http_response *resp, const void *data, size_t n)
+{
+	const char *copy = qrt__http_arena_text(resp->arena, data, n);
+
+	if (!copy) {
+		return QRT_ENOMEM;
+	}
+	resp->body = copy;
+	resp->body_len = n;
+	return QRT_OK;
+}
+
+const char *qrt_http_response_body(const struct qrt_http_response *resp, size_t *ret_len)
+{
+	*ret_len = resp->body_len;
+	return resp->body;
+}
+
+bool qrt__http_status_has_body(int status)
+{
+	return status >= 200 && status != 204 && status != 304;
+}
+
+bool qrt__http_response_has_body(const struct qrt_http_response *resp)
+{
+	bool head = resp->req && strcmp(resp->req->method, "HEAD") == 0;
+
+	return qrt__http_status_has_body(resp->status) && !head;
+}
+
+bool qrt__http_response_closes(const struct qrt_http_response *resp)
+{
+	const char *value = qrt_http_response_header(resp, "Connection");
+
+	return value && qrt__http_list_has(value, "close");
+}
+
+/* --- the head as bytes --------------------------------------------------------------------- */
+
+#define LINE_MAX_BYTES 64 /* status line, Content-Length: what is not a field's own length */
+
+static size_t head_bound(const struct qrt_http_response *resp)
+{
+	size_t n = 4 * LINE_MAX_BYTES + strlen(qrt_http_reason(resp->status));
+	const struct qrt__http_field *field = resp->headers.first;
+
+	for (; field; field = field->next) {
+		n += strlen(field->name) + strlen(field->value) + 4;
+	}
+	return n;
+}
+
+static char *put(char *at, const char *text)
+{
+	size_t n = strlen(text);
+
+	memcpy(at, text, n);
+	return at + n;
+}
+
+static char *put_number(char *at, size_t number)
+{
+	char digits[24];
+	size_t n = 0;
+
+	do {
+		digits[n++] = (char)('0' + number % 10);
+		number /= 10;
+	} while (number > 0);
+	while (n > 0) {
+		*at++ = digits[--n];
+	}
+	return at;
+}
+
+static char *put_field(char *at, const char *name, const char *value)
+{
+	at = put(at, name);
+	at = put(at, ": ");
+	at = put(at, value);
+	return put(at, "\r\n");
+}
+
+/* A response to HEAD says what the one to GET would. */
+static char *put_framing(char *at, const struct qrt_http_response *resp)
+{
+	const struct qrt__http_stream *stream = &resp->stream;
+	bool whole = stream->framing == QRT__HTTP_WHOLE;
+	bool http10 = resp->req && resp->req->minor == 0;
+
+	if (!qrt__http_status_has_body(resp->status)) {
+		return at;
+	}
+	if (whole || stream->length != QRT_HTTP_UNKNOWN_LENGTH) {
+		at = put(at, "Content-Length: ");
+		at = put_number(at, whole ? resp->body_len : (size_t)stream->length);
+		return put(at, "\r\n");
+	}
+	return http10 ? at : put(at, "Transfer-Encoding: chunked\r\n");
+}
+
+enum qrt_err qrt__http_response_head(const struct qrt_http_response *resp,
+				     const struct qrt__http_head *how, const char **ret_text,
+				     size_t *ret_len)
+{
+	const struct qrt__http_field *field = resp->headers.first;
+	size_t bound = head_bound(resp);
+	char *text = qrt__http_arena_grow(resp->arena, NULL, 0, bound);
+	char *at = text;
+
+	if (!text) {
+		return QRT_ENOMEM;
+	}
+	at = put(at, "HTTP/1.1 ");
+	at = put_number(at, (size_t)resp->status);
+	at = put(at, " ");
+	at = put(at, qrt_http_reason(resp->status));
+	at = put(at, "\r\n");
+	for (; field; field = field->next) {
+		/* The server's word on the connection is the last one. */
+		if (!same_name(field->name, "Connection")) {
+			at = put_field(at, field->name, field->value);
+		}
+	}
+	if (how->date && !qrt_http_response_header(resp, "Date")) {
+		at = put_field(at, "Date", how->date);
+	}
+	at = put_framing(at, resp);
+	if (how->close) {
+		at = put(at, "Connection: close\r\n");
+	} else if (how->http10) {
+		at = put(at, "Connection: keep-alive\r\n");
+	}
+	at = put(at, "\r\n");
+	QRT_POST((size_t)(at - text) <= bound);
+	*ret_text = text;
+	*ret_len = (size_t)(at - text);
+	return QRT_OK;
+}
+
+void qrt__http_date(int64_t wall_ms, char *buf)
+{
+	static const char days[] = "SunMonTueWedThuFriSat";
+	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	struct qrt__utc utc = qrt__utc_of(wall_ms);
+
+	snprintf(buf, QRT__HTTP_DATE_MAX, "%.3s, %02u %.3s %04u %02u:%02u:%02u GMT",
+		 days + 3 * (utc.weekday % 7), utc.day, months + 3 * ((utc.month - 1) % 12),
+		 utc.year, utc.hour, utc.minute, utc.second);
+}
+
+const char *qrt_http_reason(int status)
+{
+	static const struct {
+		int status;
+		const char *text;
+	} reasons[] = {
+	    {200, "OK"},
+	    {400, "Bad Request"},
+	    {404, "Not Found"},
+	    {100, "Continue"},
+	    {101, "Switching Protocols"},
+	    {201, "Created"},
+	    {202, "Accepted"},
+	    {203, "Non-Authoritative Information"},
+	    {204, "No Content"},
+	    {205, "Reset Content"},
+	    {206, "Partial Content"},
+	    {300, "Multiple Choices"},
+	    {301, "Moved Permanently"},
+	    {302, "Found"},
+	    {303, "See Other"},
+	    {304, "Not Modified"},
+	    {307, "Temporary Redirect"},
+	    {308, "Permanent Redirect"},
+	    {401, "Unauthorized"},
+	    {402, "Payment Required"},
+	    {403, "Forbidden"},
+	    {405, "Method Not Allowed"},
+	    {406, "Not Acceptable"},
+	    {407, "Proxy Authentication Required"},
+	    {408, "Request Timeout"},
+	    {409, "Conflict"},
+	    {410, "Gone"},
+	    {411, "Length Required"},
+	    {412, "Precondition Failed"},
+	    {413, "Content Too Large"},
+	    {414, "URI Too Long"},
+	    {415, "Unsupported Media Type"},
+	    {416, "Range Not Satisfiable"},
+	    {417, "Expectation Failed"},
+	    {421, "Misdirected Request"},
+	    {422, "Unprocessable Content"},
+	    {426, "Upgrade Required"},
+	    {428, "Precondition Required"},
+	    {429, "Too Many Requests"},
+	    {431, "Request Header Fields Too Large"},
+	    {500, "Internal Server Error"},
+	    {501, "Not Implemented"},
+	    {502, "Bad Gateway"},
+	    {503, "Service Unavailable"},
+	    {504, "Gateway Timeout"},
+	    {505, "HTTP Version Not Supported"},
+	};
+
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+		if (reasons[i].status == status) {
+			return reasons[i].text;
+		}
+	}
+	return "Unknown";
+}
