@@ -60,6 +60,8 @@ struct qrt__engine {
 	bool (*admits)(const struct qrt__region *region);
 	/* Asks what is in @region to end, as far as this engine promises. Runs none of its code. */
 	void (*cancel_region)(struct qrt__region *region, const struct qrt_cancel_info *request);
+	/* The same, and what @region's opener waits for inside it. */
+	void (*cancel_scope)(struct qrt__region *region, const struct qrt_cancel_info *request);
 	/* The same for one task and the regions it has opened. */
 	void (*cancel_task)(struct qrt_task *task, const struct qrt_cancel_info *request);
 	/* Who owns a task that is detached from a component with this home region. */

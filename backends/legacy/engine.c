@@ -33,6 +33,12 @@ static void cancel_region(struct qrt__region *region, const struct qrt_cancel_in
 	}
 }
 
+static void cancel_scope(struct qrt__region *region, const struct qrt_cancel_info *request)
+{
+	cancel_region(region, request);
+	fail_wait_once(region->opener);
+}
+
 static void cancel_task(struct qrt_task *task, const struct qrt_cancel_info *request)
 {
 	QRT_IGNORE(qrt__cancel_request(&task->cancel, request), "it is told again each time");
@@ -54,6 +60,7 @@ const struct qrt__engine qrt__engine_detached = {
     .structured = false,
     .admits = admits,
     .cancel_region = cancel_region,
+    .cancel_scope = cancel_scope,
     .cancel_task = cancel_task,
     .detach_to = detach_to,
 };

@@ -79,6 +79,7 @@ const struct qrt__engine qrt__engine_region = {
     .structured = true,
     .admits = admits,
     .cancel_region = cancel_region,
+    .cancel_scope = cancel_region, /* its opener hears of it at its next checkpoint in any case */
     .cancel_task = cancel_task,
     .detach_to = detach_to,
 };

@@ -291,6 +291,8 @@ struct qrt_cancel_info qrt__cancel_info_at(enum qrt_cancel_kind kind, const char
 					   const char *origin, int64_t at_ns, int64_t cleanup_ns);
 /* Asks @region to end, on behalf of whoever runs. */
 void qrt__cancel_region(struct qrt__region *region, enum qrt_cancel_kind kind, const char *reason);
+/* The same for all that runs inside it: its opener's wait, too, where that is not the region's. */
+void qrt__cancel_scope(struct qrt__region *region, enum qrt_cancel_kind kind, const char *reason);
 void qrt__cancel_task(struct qrt_task *task, enum qrt_cancel_kind kind, const char *reason);
 /* What becomes of @above's request in what lies below it. */
 struct qrt_cancel_info qrt__cancel_below(const struct qrt_cancel_info *above);
@@ -849,6 +851,11 @@ void qrt__stream_on_hangup(struct qrt_stream *stream, void (*fn)(void *arg), voi
 void qrt__stream_break(struct qrt_stream *stream);
 /* A descriptor of what @stream is one of, for somebody else; the stream is still to be closed. */
 enum qrt_err qrt__stream_release(struct qrt_cx *cx, struct qrt_stream *stream, int *ret_fd);
+/* Whether a read would wait for sure; of a layer that is not known. */
+bool qrt__stream_is_dry(const struct qrt_stream *stream);
+/* As qrt_read; EAGAIN instead of waiting, also where the last read has emptied @stream. */
+enum qrt_err qrt__read_try(struct qrt_cx *cx, struct qrt_stream *stream, void *buf, size_t n,
+			   size_t *ret_n);
 /* What can be read without waiting; EAGAIN: nothing. No checkpoint, does not suspend. */
 enum qrt_err qrt__read_now(struct qrt_cx *cx, struct qrt_stream *stream, void *buf, size_t n,
 			   size_t *ret_n);

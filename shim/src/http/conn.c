@@ -12,6 +12,8 @@
 
 #include <qrt/tls.h>
 
+#include "shim/src/io/layer.h"
+
 #define CLOSE_LINGER_NS QRT_SEC	 /* how long what a refused peer still sends is read */
 #define DROP_MAX (64u * 1024)	 /* of a body that nobody has read */
 #define WRITE_PIECE (64u * 1024) /* a slow peer has the idle timeout for so much */
@@ -25,7 +27,7 @@ static struct qrt_cx until_idle(const struct qrt_cx *cx, const struct qrt__http_
 
 static struct qrt_http_request *request_of(const struct qrt__http_conn *conn)
 {
-	return qrt__http_parser_request(conn->parser);
+	return qrt__http_parser_request(conn->desk->parser);
 }
 
 /* --- receiving ----------------------------------------------------------------------------- */
@@ -50,10 +52,13 @@ static void phase_enter(struct qrt_cx *cx, struct qrt__http_conn *conn, enum qrt
 
 static enum qrt__http_phase phase_of(const struct qrt__http_conn *conn)
 {
-	if (qrt__http_parser_has_head(conn->parser)) {
+	if (!conn->desk) {
+		return QRT__HTTP_QUIET;
+	}
+	if (qrt__http_parser_has_head(conn->desk->parser)) {
 		return QRT__HTTP_IN_BODY;
 	}
-	return qrt__http_parser_started(conn->parser) ? QRT__HTTP_IN_HEAD : QRT__HTTP_QUIET;
+	return qrt__http_parser_started(conn->desk->parser) ? QRT__HTTP_IN_HEAD : QRT__HTTP_QUIET;
 }
 
 /* Whether a connection that has not begun a request should not wait for one. */
@@ -64,17 +69,75 @@ static bool must_leave(const struct qrt__http_conn *conn)
 	return server->closing || (server->linger_over && conn->phase <= QRT__HTTP_QUIET);
 }
 
+typedef enum qrt_err read_fn(struct qrt_cx *cx, struct qrt_stream *stream, void *buf, size_t n,
+			     size_t *ret_n);
+
+static enum qrt_err fill_by(read_fn *read, struct qrt_cx *cx, struct qrt__http_conn *conn)
+{
+	struct qrt__http_desk *desk = conn->desk;
+	size_t n = 0;
+	enum qrt_err err = read(cx, conn->stream, desk->buf, sizeof(desk->buf), &n);
+
+	if (!err) {
+		desk->from = 0;
+		desk->to = n;
+	}
+	return err;
+}
+
 /* Reads into the empty buffer. */
 static enum qrt_err fill(struct qrt_cx *cx, struct qrt__http_conn *conn)
 {
-	size_t n = 0;
-	enum qrt_err err = qrt_read(cx, conn->stream, conn->buf, sizeof(conn->buf), &n);
+	return fill_by(qrt_read, cx, conn);
+}
+
+/* What is known of a message before its first byte. */
+static void desk_lay(struct qrt__http_conn *conn)
+{
+	struct qrt__http_desk *desk = conn->desk;
+	struct qrt_http_request *req = request_of(conn);
+
+	req->app = conn->server->base.opts.app;
+	req->peer = qrt_stream_peer(conn->stream);
+	desk->x = (struct qrt__http_exchange){.server = &conn->server->base, .req = req};
+	desk->owes_continue = false;
+	desk->reading = false;
+}
+
+static enum qrt_err desk_open(struct qrt__http_conn *conn)
+{
+	enum qrt_err err = qrt__http_desk_take(&conn->server->desks, &conn->desk);
 
 	if (!err) {
-		conn->from = 0;
-		conn->to = n;
+		desk_lay(conn);
 	}
 	return err;
+}
+
+static void desk_leave(struct qrt__http_conn *conn)
+{
+	qrt__http_desk_give(&conn->server->desks, &conn->desk);
+}
+
+/* Reads the first bytes of a message. A quiet connection has no desk: it waits without. */
+static enum qrt_err receive_first(struct qrt_cx *cx, struct qrt__http_conn *conn)
+{
+	struct qrt_cx timed = qrt__cx_until(cx, conn->deadline_ns);
+	enum qrt_err err = QRT_OK;
+
+	while (!err && !must_leave(conn)) {
+		if (!qrt__stream_is_dry(conn->stream)) {
+			err = desk_open(conn);
+			err = err ? err : fill_by(qrt__read_try, &timed, conn);
+			if (err != QRT_EAGAIN) {
+				return err;
+			}
+			desk_leave(conn);
+		}
+		err = qrt__stream_wait(&timed, conn->stream, QRT__IO_READ, QRT__WAIT_READ,
+				       QRT_NO_DEADLINE);
+	}
+	return err ? err : QRT_ECLOSED;
 }
 
 static enum qrt_err receive_more(struct qrt_cx *cx, struct qrt__http_conn *conn)
@@ -97,9 +160,9 @@ static enum qrt_err tell_continue(struct qrt_cx *cx, struct qrt__http_conn *conn
 	static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
 	struct qrt_cx timed;
 
-	conn->owes_continue = false;
+	conn->desk->owes_continue = false;
 	/* Who has sent its body already does not wait for the word. */
-	if (conn->from < conn->to) {
+	if (conn->desk->from < conn->desk->to) {
 		return QRT_OK;
 	}
 	timed = until_idle(cx, conn);
@@ -110,19 +173,19 @@ static enum qrt_err tell_continue(struct qrt_cx *cx, struct qrt__http_conn *conn
 static enum qrt_err body_begin(struct qrt_cx *cx, struct qrt__http_conn *conn,
 			       enum qrt__http_state *ret_state)
 {
-	const struct qrt_http_plan *plan = &conn->x.plan;
+	const struct qrt_http_plan *plan = &conn->desk->x.plan;
 
-	qrt__http_exchange_plan(&conn->x);
-	*ret_state = qrt__http_parser_body(conn->parser, !plan->stream_body, plan->body_max);
+	qrt__http_exchange_plan(&conn->desk->x);
+	*ret_state = qrt__http_parser_body(conn->desk->parser, !plan->stream_body, plan->body_max);
 	if (*ret_state == QRT__HTTP_FAULT) {
 		return QRT_OK;
 	}
-	conn->owes_continue = request_of(conn)->expect_continue;
+	conn->desk->owes_continue = request_of(conn)->expect_continue;
 	if (plan->stream_body) {
 		*ret_state = QRT__HTTP_HEAD;
 		return QRT_OK;
 	}
-	return conn->owes_continue ? tell_continue(cx, conn) : QRT_OK;
+	return conn->desk->owes_continue ? tell_continue(cx, conn) : QRT_OK;
 }
 
 /* Reads one message, or its head. OK: *ret_state is DONE, HEAD or FAULT. Else: no answer. */
@@ -130,20 +193,21 @@ static enum qrt_err receive(struct qrt_cx *cx, struct qrt__http_conn *conn,
 			    enum qrt__http_state *ret_state)
 {
 	enum qrt__http_state state = QRT__HTTP_MORE;
-	enum qrt_err err = QRT_OK;
+	enum qrt_err err = conn->desk ? QRT_OK : receive_first(cx, conn);
 
 	while (!err && state == QRT__HTTP_MORE) {
 		size_t used = 0;
 
-		if (conn->from == conn->to) {
+		if (conn->desk->from == conn->desk->to) {
 			err = receive_more(cx, conn);
 		}
 		if (err) {
 			break;
 		}
-		state = qrt__http_parser_feed(conn->parser, conn->buf + conn->from,
-					      conn->to - conn->from, &used);
-		conn->from += used;
+		state =
+		    qrt__http_parser_feed(conn->desk->parser, conn->desk->buf + conn->desk->from,
+					  conn->desk->to - conn->desk->from, &used);
+		conn->desk->from += used;
 		if (state == QRT__HTTP_HEAD) {
 			err = body_begin(cx, conn, &state);
 		}
@@ -171,7 +235,7 @@ static enum qrt_err body_fault(struct qrt_cx *cx, struct qrt__http_conn *conn, i
 static enum qrt_err body_fill(struct qrt_cx *cx, struct qrt__http_conn *conn)
 {
 	struct qrt_cx timed = until_idle(cx, conn);
-	enum qrt_err err = conn->owes_continue ? tell_continue(cx, conn) : QRT_OK;
+	enum qrt_err err = conn->desk->owes_continue ? tell_continue(cx, conn) : QRT_OK;
 
 	err = err ? err : fill(&timed, conn);
 	if (err == QRT_EEOF) {
@@ -187,18 +251,19 @@ static enum qrt_err body_fill(struct qrt_cx *cx, struct qrt__http_conn *conn)
 static enum qrt_err body_feed(struct qrt_cx *cx, struct qrt__http_conn *conn, char *buf, size_t n,
 			      size_t *ret_got)
 {
-	size_t held = conn->to - conn->from;
+	size_t held = conn->desk->to - conn->desk->from;
 	size_t used = 0;
-	enum qrt__http_state state = qrt__http_parser_feed_into(
-	    conn->parser, conn->buf + conn->from, n < held ? n : held, buf, &used, ret_got);
+	enum qrt__http_state state =
+	    qrt__http_parser_feed_into(conn->desk->parser, conn->desk->buf + conn->desk->from,
+				       n < held ? n : held, buf, &used, ret_got);
 	const char *why = "";
 	int status;
 
-	conn->from += used;
+	conn->desk->from += used;
 	if (state != QRT__HTTP_FAULT) {
 		return QRT_OK;
 	}
-	status = qrt__http_parser_fault(conn->parser, &why);
+	status = qrt__http_parser_fault(conn->desk->parser, &why);
 	return body_fault(cx, conn, status, why);
 }
 
@@ -209,20 +274,20 @@ static enum qrt_err wire_read(struct qrt_cx *cx, struct qrt_http_request *req, v
 	enum qrt_err err = QRT_OK;
 	size_t got = 0;
 
-	if (conn->reading) {
+	if (conn->desk->reading) {
 		return qrt_fail(cx, QRT_EBUSY, "http read: another task reads");
 	}
-	conn->reading = true;
+	conn->desk->reading = true;
 	while (!err && got == 0) {
-		if (qrt__http_parser_is_done(conn->parser)) {
+		if (qrt__http_parser_is_done(conn->desk->parser)) {
 			err = QRT_EEOF;
-		} else if (conn->from == conn->to) {
+		} else if (conn->desk->from == conn->desk->to) {
 			err = body_fill(cx, conn);
 		} else {
 			err = body_feed(cx, conn, buf, n, &got);
 		}
 	}
-	conn->reading = false;
+	conn->desk->reading = false;
 	if (got > 0) {
 		*ret_n = got; /* a fault behind it is the next read's */
 		return QRT_OK;
@@ -235,8 +300,8 @@ static bool may_drop(const struct qrt__http_conn *conn)
 {
 	const struct qrt_http_request *req = request_of(conn);
 
-	return qrt__http_parser_is_done(conn->parser) ||
-	       (!conn->owes_continue && !req->fault && req->declared <= (int64_t)DROP_MAX);
+	return qrt__http_parser_is_done(conn->desk->parser) ||
+	       (!conn->desk->owes_continue && !req->fault && req->declared <= (int64_t)DROP_MAX);
 }
 
 /* Reads away what nobody wanted. Returns whether the next request can be found behind it. */
@@ -245,8 +310,8 @@ static bool drop_rest(struct qrt_cx *cx, struct qrt__http_conn *conn)
 	struct qrt_cx timed = until_idle(cx, conn);
 	size_t dropped = 0;
 
-	while (!qrt__http_parser_is_done(conn->parser)) {
-		size_t held = conn->to - conn->from;
+	while (!qrt__http_parser_is_done(conn->desk->parser)) {
+		size_t held = conn->desk->to - conn->desk->from;
 		size_t used = 0;
 
 		if (dropped > DROP_MAX || conn->server->closing) {
@@ -255,11 +320,12 @@ static bool drop_rest(struct qrt_cx *cx, struct qrt__http_conn *conn)
 		if (held == 0 && fill(&timed, conn)) {
 			return false;
 		}
-		if (qrt__http_parser_feed(conn->parser, conn->buf + conn->from,
-					  conn->to - conn->from, &used) == QRT__HTTP_FAULT) {
+		if (qrt__http_parser_feed(conn->desk->parser, conn->desk->buf + conn->desk->from,
+					  conn->desk->to - conn->desk->from,
+					  &used) == QRT__HTTP_FAULT) {
 			return false;
 		}
-		conn->from += used;
+		conn->desk->from += used;
 		dropped += used;
 	}
 	return true;
@@ -279,7 +345,7 @@ static enum qrt_err send_head(struct qrt_cx *cx, struct qrt__http_conn *conn, bo
 	struct qrt_slice slices[2] = {{NULL, 0}, body};
 	struct qrt_cx timed;
 	const char *head;
-	enum qrt_err err = qrt__http_response_head(&conn->resp, &how, &head, &slices[0].len);
+	enum qrt_err err = qrt__http_response_head(&conn->desk->resp, &how, &head, &slices[0].len);
 
 	if (err) {
 		return err;
@@ -322,15 +388,15 @@ static bool must_close(const struct qrt__http_conn *conn)
 
 	return !request_of(conn)->keep_alive || server->draining || server->closing ||
 	       conn->requests >= server->base.opts.requests_per_connection ||
-	       qrt__http_response_closes(&conn->resp);
+	       qrt__http_response_closes(&conn->desk->resp);
 }
 
 static enum qrt_err wire_begin(struct qrt_cx *cx, struct qrt_http_response *resp)
 {
 	struct qrt__http_conn *conn = resp->conn;
 
-	conn->close_told = must_close(conn) || resp->stream.framing == QRT__HTTP_BY_CLOSE;
-	return send_head(cx, conn, conn->close_told, (struct qrt_slice){NULL, 0});
+	conn->desk->close_told = must_close(conn) || resp->stream.framing == QRT__HTTP_BY_CLOSE;
+	return send_head(cx, conn, conn->desk->close_told, (struct qrt_slice){NULL, 0});
 }
 
 static enum qrt_err wire_write(struct qrt_cx *cx, struct qrt_http_response *resp, const void *data,
@@ -343,7 +409,7 @@ static const struct qrt__http_wire wire = {wire_read, wire_begin, wire_write};
 
 static enum qrt_err send_response(struct qrt_cx *cx, struct qrt__http_conn *conn, bool close)
 {
-	const struct qrt_http_response *resp = &conn->resp;
+	const struct qrt_http_response *resp = &conn->desk->resp;
 	size_t n = qrt__http_response_has_body(resp) ? resp->body_len : 0;
 	size_t first = n < WRITE_PIECE ? n : WRITE_PIECE;
 	enum qrt_err err = send_head(cx, conn, close, (struct qrt_slice){resp->body, first});
@@ -357,7 +423,7 @@ static enum qrt_err send_end(struct qrt_cx *cx, struct qrt__http_conn *conn)
 	static const char last_chunk[] = "0\r\n\r\n";
 	struct qrt_cx timed = until_idle(cx, conn);
 
-	if (conn->resp.stream.framing != QRT__HTTP_BY_CHUNKS) {
+	if (conn->desk->resp.stream.framing != QRT__HTTP_BY_CHUNKS) {
 		return QRT_OK;
 	}
 	return qrt_write(&timed, conn->stream, last_chunk, sizeof(last_chunk) - 1);
@@ -383,10 +449,10 @@ static void refuse(struct qrt_cx *cx, struct qrt__http_conn *conn, int status, c
 	struct qrt_http_request *req = request_of(conn);
 
 	conn->phase = QRT__HTTP_REPLY;
-	qrt__http_response_init(&conn->resp, req->arena, req);
-	qrt__http_answer(&conn->server->base, req, &conn->resp, status, why);
+	qrt__http_response_init(&conn->desk->resp, req->arena, req);
+	qrt__http_answer(&conn->server->base, req, &conn->desk->resp, status, why);
 	if (send_response(cx, conn, true) == QRT_OK) {
-		qrt__http_count_refusal(&conn->server->base, conn->resp.status);
+		qrt__http_count_refusal(&conn->server->base, conn->desk->resp.status);
 		linger(cx, conn);
 	}
 }
@@ -408,7 +474,7 @@ static bool finish(struct qrt_cx *cx, struct qrt__http_conn *conn, enum qrt__htt
 		err = send_response(cx, conn, close);
 		break;
 	case QRT__HTTP_FINISH:
-		close = conn->close_told || !may_drop(conn);
+		close = conn->desk->close_told || !may_drop(conn);
 		err = send_end(cx, conn);
 		break;
 	case QRT__HTTP_BREAK:
@@ -416,11 +482,11 @@ static bool finish(struct qrt_cx *cx, struct qrt__http_conn *conn, enum qrt__htt
 		qrt__stream_break(conn->stream);
 		break;
 	}
-	qrt__http_count_end(&conn->server->base, err ? 0 : conn->resp.status);
-	if (!err && !close && !qrt__http_parser_is_done(conn->parser)) {
+	qrt__http_count_end(&conn->server->base, err ? 0 : conn->desk->resp.status);
+	if (!err && !close && !qrt__http_parser_is_done(conn->desk->parser)) {
 		close = !drop_rest(cx, conn);
 	}
-	if (!err && close && (peer_stays || !qrt__http_parser_is_done(conn->parser))) {
+	if (!err && close && (peer_stays || !qrt__http_parser_is_done(conn->desk->parser))) {
 		linger(cx, conn);
 	}
 	return !err && !close;
@@ -432,30 +498,29 @@ static bool exchange(struct qrt_cx *cx, struct qrt__http_conn *conn)
 
 	conn->requests++;
 	conn->phase = QRT__HTTP_EXCHANGE;
-	if (!qrt__http_parser_is_done(conn->parser)) {
+	if (!qrt__http_parser_is_done(conn->desk->parser)) {
 		req->wire = &wire;
 		req->conn = conn;
 	}
-	qrt__http_response_init(&conn->resp, req->arena, req);
-	conn->resp.wire = &wire;
-	conn->resp.conn = conn;
-	conn->x.resp = &conn->resp;
-	conn->x.peer_gone = conn->hung_up;
+	qrt__http_response_init(&conn->desk->resp, req->arena, req);
+	conn->desk->resp.wire = &wire;
+	conn->desk->resp.conn = conn;
+	conn->desk->x.resp = &conn->desk->resp;
+	conn->desk->x.peer_gone = conn->hung_up;
 	qrt__http_count_begin(&conn->server->base);
-	return finish(cx, conn, qrt__http_exchange(cx, &conn->x));
+	return finish(cx, conn, qrt__http_exchange(cx, &conn->desk->x));
 }
 
 static void message_begin(struct qrt_cx *cx, struct qrt__http_conn *conn)
 {
-	struct qrt_http_request *req;
+	struct qrt__http_desk *desk = conn->desk;
 
-	qrt__http_parser_reset(conn->parser);
-	req = request_of(conn);
-	req->app = conn->server->base.opts.app;
-	req->peer = qrt_stream_peer(conn->stream);
-	conn->x = (struct qrt__http_exchange){.server = &conn->server->base, .req = req};
-	conn->owes_continue = false;
-	conn->reading = false;
+	if (desk && desk->from < desk->to) { /* it was sent ahead */
+		qrt__http_parser_reset(desk->parser);
+		desk_lay(conn);
+	} else {
+		desk_leave(conn);
+	}
 	phase_enter(cx, conn, QRT__HTTP_QUIET);
 }
 
@@ -481,7 +546,7 @@ static bool turn(struct qrt_cx *cx, struct qrt__http_conn *conn)
 	if (state != QRT__HTTP_FAULT) {
 		return exchange(cx, conn);
 	}
-	status = qrt__http_parser_fault(conn->parser, &why);
+	status = qrt__http_parser_fault(conn->desk->parser, &why);
 	refuse(cx, conn, status, why);
 	return false;
 }
@@ -495,28 +560,16 @@ static void on_hangup(void *arg)
 
 	conn->hung_up = true;
 	if (conn->phase == QRT__HTTP_EXCHANGE) {
-		qrt__http_exchange_peer_gone(&conn->x);
+		qrt__http_exchange_peer_gone(&conn->desk->x);
 	}
 }
 
 enum qrt_err qrt__http_conn_create(struct qrt__own_server *server, struct qrt__http_conn **ret_conn)
 {
-	const struct qrt__http_limits limits = {
-	    .request_line_max = server->base.opts.request_line_max,
-	    .header_max = server->base.opts.header_max,
-	};
-	struct qrt__http_conn *conn = malloc(sizeof(*conn));
-	enum qrt_err err;
+	struct qrt__http_conn *conn = calloc(1, sizeof(*conn));
 
 	if (!conn) {
 		return QRT_ENOMEM;
-	}
-	/* Not the buffer: it is written before it is read. */
-	memset(conn, 0, offsetof(struct qrt__http_conn, buf));
-	err = qrt__http_parser_create(&limits, &conn->parser);
-	if (err) {
-		free(conn);
-		return err;
 	}
 	conn->server = server;
 	qrt__list_init(&conn->in_server);
@@ -527,7 +580,7 @@ enum qrt_err qrt__http_conn_create(struct qrt__own_server *server, struct qrt__h
 void qrt__http_conn_free(struct qrt_cx *cx, struct qrt__http_conn *conn)
 {
 	qrt_stream_close(cx, &conn->stream);
-	qrt__http_parser_destroy(&conn->parser);
+	desk_leave(conn);
 	free(conn);
 }
 
@@ -538,7 +591,7 @@ static void conn_end(struct qrt_cx *cx, void *arg)
 	struct qrt__own_server *server = conn->server;
 
 	if (conn->phase == QRT__HTTP_EXCHANGE) {
-		QRT_IGNORE(finish(cx, conn, qrt__http_exchange_cut(cx, &conn->x)),
+		QRT_IGNORE(finish(cx, conn, qrt__http_exchange_cut(cx, &conn->desk->x)),
 			   "it ends in any case");
 	}
 	qrt__list_remove(&conn->in_server);
@@ -561,10 +614,27 @@ static bool greet(struct qrt_cx *cx, struct qrt__http_conn *conn)
 	return !must_leave(conn) && !qrt_tls_accept(&timed, opts->tls, &conn->stream);
 }
 
+/* In a region of its own, which is what dumps and kills know it by. */
+static void serve(struct qrt_cx *cx, struct qrt__http_conn *conn)
+{
+	if (conn->server->base.opts.tls && !greet(cx, conn)) {
+		return;
+	}
+	if (!conn->refused) {
+		while (turn(cx, conn)) {
+			continue;
+		}
+	} else if (!desk_open(conn)) {
+		refuse(cx, conn, 503, "too many connections");
+	}
+}
+
 /* What goes wrong with a connection is the peer's or the handler's affair: answered, not told. */
 enum qrt_err qrt__http_conn_main(struct qrt_cx *cx, void *arg)
 {
+	const struct qrt_region_options opts = {.name = "http connection"};
 	struct qrt__http_conn *conn = arg;
+	struct qrt_region *region = NULL;
 
 	conn->task = cx->task;
 	qrt__stream_on_hangup(conn->stream, on_hangup, conn);
@@ -572,16 +642,9 @@ enum qrt_err qrt__http_conn_main(struct qrt_cx *cx, void *arg)
 		conn_end(cx, conn);
 		return QRT_OK;
 	}
-	if (conn->server->base.opts.tls && !greet(cx, conn)) {
-		return QRT_OK;
-	}
-	if (conn->refused) {
-		message_begin(cx, conn);
-		refuse(cx, conn, 503, "too many connections");
-		return QRT_OK;
-	}
-	while (turn(cx, conn)) {
-		continue;
+	if (!qrt_region_open_with(cx, &opts, &region)) {
+		serve(qrt_region_cx(region), conn);
+		QRT_IGNORE(qrt_region_close(cx, &region, QRT_OK), "nothing is left in it to fail");
 	}
 	return QRT_OK;
 }

@@ -5,17 +5,14 @@
 #ifndef QRT_HTTP_CONN_H
 #define QRT_HTTP_CONN_H
 
-#include "shim/src/http/exchange.h"
-#include "shim/src/http/parse.h"
-#include "shim/src/internal.h"
-
-#define QRT__HTTP_BUF_BYTES 8192u
+#include "shim/src/http/desk.h"
 
 struct qrt__own_server {
 	struct qrt_http_server base;
 	struct qrt_listener *listener;
 	struct qrt_region *region; /* of the acceptor and the connections; NULL before and after */
 	struct qrt__list conns;
+	struct qrt__http_desks desks;
 	size_t refused;
 	struct qrt_task *acceptor; /* NULL until it runs */
 	bool acceptor_live;
@@ -50,22 +47,15 @@ struct qrt__http_conn {
 	struct qrt__own_server *server;
 	struct qrt_task *task; /* NULL until it runs */
 	struct qrt_stream *stream;
-	struct qrt__http_parser *parser;
-	struct qrt_http_response resp;
-	struct qrt__http_exchange x;
+	struct qrt__http_desk *desk; /* NULL while it is quiet */
 	enum qrt__http_phase phase;
 	int64_t deadline_ns; /* of the phase */
 	unsigned requests;
 	bool refused;
-	bool hung_up;	    /* the peer has ended its side */
-	bool owes_continue; /* the peer waits for 100 */
-	bool reading;	    /* a task reads the body */
-	bool close_told;    /* the head of a stream has said that the connection ends */
-	size_t from, to;    /* what of buf has not been parsed */
-	char buf[QRT__HTTP_BUF_BYTES];
+	bool hung_up; /* the peer has ended its side */
 };
 
-/* With its parser, without a stream. */
+/* Without a stream. */
 enum qrt_err qrt__http_conn_create(struct qrt__own_server *server,
 				   struct qrt__http_conn **ret_conn) QRT_MUST_USE;
 /* Also closes its stream. */

@@ -92,18 +92,12 @@ void qrt__http_exchange_plan(struct qrt__http_exchange *x)
 	}
 }
 
-/* A cancel reaches children of the region everywhere, its opener's wait by the engine's leave. */
-static void exchange_cancel(const struct qrt__http_exchange *x, const char *reason)
+static void cancel_gone(const struct qrt__http_exchange *x)
 {
 	struct qrt__region *region = qrt__region_of(x->region);
-	struct qrt_task *task = x->task;
 
-	if (!region) {
-		return; /* not yet, or no more */
-	}
-	qrt__cancel_region(region, QRT_CANCEL_USER, reason);
-	if (!task->rt->engine->structured && task->wait && !task->masks) {
-		qrt__wait_abort(task->wait, QRT_ECANCELED);
+	if (region) { /* else not yet, or no more */
+		qrt__cancel_scope(region, QRT_CANCEL_USER, "the peer is gone");
 	}
 }
 
@@ -111,7 +105,7 @@ void qrt__http_exchange_peer_gone(struct qrt__http_exchange *x)
 {
 	if (!x->peer_gone) {
 		x->peer_gone = true;
-		exchange_cancel(x, "the peer is gone");
+		cancel_gone(x);
 	}
 }
 
@@ -132,10 +126,9 @@ static enum qrt_err run(struct qrt_cx *cx, struct qrt__http_exchange *x)
 		return err;
 	}
 	QRT_IGNORE(qrt_lab_expose(region, QRT_EXPOSE_CANCEL), "it is open");
-	x->task = cx->task;
 	x->region = region;
 	if (x->peer_gone) {
-		exchange_cancel(x, "the peer is gone");
+		cancel_gone(x);
 	}
 	err = opts->handler(qrt_region_cx(region), x->req, x->resp);
 	return qrt_region_close(cx, &region, err);

@@ -41,7 +41,6 @@ struct qrt__http_exchange {
 	bool peer_gone;
 	/* While the handler runs: */
 	struct qrt_region *region;
-	struct qrt_task *task;
 	int64_t deadline_ns, grace_end_ns;
 };
 

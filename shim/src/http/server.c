@@ -160,6 +160,10 @@ static enum qrt_err own_open(struct qrt_cx *cx, struct qrt_region *home, int fd,
 			     const struct qrt_http_server_options *opts,
 			     struct qrt_http_server **ret_server)
 {
+	const struct qrt__http_limits limits = {
+	    .request_line_max = opts->request_line_max,
+	    .header_max = opts->header_max,
+	};
 	struct qrt__own_server *server = calloc(1, sizeof(*server));
 	enum qrt_err err;
 
@@ -170,6 +174,7 @@ static enum qrt_err own_open(struct qrt_cx *cx, struct qrt_region *home, int fd,
 	qrt__http_server_init(&server->base, &qrt__http_own, opts);
 	server->base.opts.tls = opts->tls ? qrt_tls_ref(opts->tls) : NULL;
 	qrt__list_init(&server->conns);
+	qrt__http_desks_init(&server->desks, &limits);
 	qrt__event_init(&server->wake);
 	qrt__event_init(&server->changed);
 	qrt__event_init(&server->pause);
@@ -264,6 +269,7 @@ static void own_close(struct qrt_cx *cx, struct qrt_http_server *base)
 		qrt__event_wait_masked(cx, &server->changed);
 	}
 	qrt_tls_unref(&server->base.opts.tls);
+	qrt__http_desks_fini(&server->desks);
 	free(server);
 }
 

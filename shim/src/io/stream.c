@@ -706,6 +706,35 @@ static void look(void *arg)
 	now->err = qrt__stream_try_read(now->stream, now->buf, now->n, &now->got);
 }
 
+static enum qrt_err layer_look(struct qrt_cx *cx, struct qrt_stream *stream, void *buf, size_t n,
+			       size_t *ret_n)
+{
+	struct look now = {.stream = stream, .buf = buf, .n = n};
+	qrt__on_loop(cx, look, &now);
+	if (!now.err) {
+		*ret_n = now.got;
+	}
+	return now.err;
+}
+
+bool qrt__stream_is_dry(const struct qrt_stream *stream)
+{
+	const struct qrt__socket *socket = qrt__handle_object(stream, QRT__STREAM_MAGIC);
+	return socket && socket->dry;
+}
+
+enum qrt_err qrt__read_try(struct qrt_cx *cx, struct qrt_stream *stream, void *buf, size_t n,
+			   size_t *ret_n)
+{
+	struct qrt__socket *socket;
+	struct qrt__layer *layer;
+	enum qrt_err err = enter_stream(cx, stream, &socket, &layer);
+	if (err) {
+		return err;
+	}
+	return socket ? socket_read(socket, buf, n, ret_n) : layer_look(cx, stream, buf, n, ret_n);
+}
+
 enum qrt_err qrt__read_now(struct qrt_cx *cx, struct qrt_stream *stream, void *buf, size_t n,
 			   size_t *ret_n)
 {
@@ -715,22 +744,7 @@ enum qrt_err qrt__read_now(struct qrt_cx *cx, struct qrt_stream *stream, void *b
 	if (err) {
 		return err;
 	}
-	struct look now = {.stream = stream, .buf = buf, .n = n};
-	struct qrt_stream *bottom = stream;
-	while ((layer = qrt__layer_of(bottom))) {
-		bottom = layer->below;
-	}
 	/* Whether the last read has emptied it does not tell what has come since. */
-	struct qrt__socket *at = qrt__handle_object(bottom, QRT__STREAM_MAGIC);
-	QRT_ASSERT(at);
-	at->dry = false;
-	if (socket) {
-		look(&now);
-	} else {
-		qrt__on_loop(cx, look, &now);
-	}
-	if (!now.err) {
-		*ret_n = now.got;
-	}
-	return now.err;
+	bottom_of(stream)->dry = false;
+	return socket ? socket_read(socket, buf, n, ret_n) : layer_look(cx, stream, buf, n, ret_n);
 }

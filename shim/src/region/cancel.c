@@ -132,6 +132,13 @@ void qrt__cancel_region(struct qrt__region *region, enum qrt_cancel_kind kind, c
 	region->rt->engine->cancel_region(region, &request);
 }
 
+void qrt__cancel_scope(struct qrt__region *region, enum qrt_cancel_kind kind, const char *reason)
+{
+	const struct qrt_cancel_info request =
+	    qrt__cancel_info(region->rt, kind, reason, region->cleanup_ns);
+	region->rt->engine->cancel_scope(region, &request);
+}
+
 void qrt__cancel_task(struct qrt_task *task, enum qrt_cancel_kind kind, const char *reason)
 {
 	const struct qrt_cancel_info request = qrt__cancel_info(task->rt, kind, reason, 0);
