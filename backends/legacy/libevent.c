@@ -1,6 +1,6 @@
 /*
  * The libevent driver: readiness of descriptors, one timer for the poll, an
- * eventfd for wake-ups. Its HTTP server is libevent's own (http_evhttp.c).
+ * eventfd for wake-ups. Its HTTP server is libevent's own (http_evhttp.h).
  */
 #include "backends/legacy/libevent.h"
 

@@ -282,6 +282,8 @@ static enum qrt_err unrouted(struct qrt_cx *cx, struct site *site)
 	EXPECT(!ask(cx, client, "PATCH / HTTP/1.1\r\n" HOST "\r\n", &reply));
 	EXPECT(reply.status == 405);
 	EXPECT(head_has(&reply, "Allow", "GET, HEAD"));
+	EXPECT(!ask_once(cx, site, "PROPFIND / HTTP/1.1\r\n" HOST "\r\n", &reply));
+	EXPECT(reply.status == 405);
 	client_close(cx, &client);
 	return QRT_OK;
 }
