@@ -16,6 +16,14 @@ struct site *site_of(const struct qrt_http_request *req)
 	return qrt_http_app(req);
 }
 
+enum qrt_err say_hello(struct qrt_cx *cx, struct qrt_http_request *req,
+		       struct qrt_http_response *resp)
+{
+	(void)cx;
+	(void)req;
+	return say(resp, "hello");
+}
+
 enum qrt_err wait_released(struct qrt_cx *cx, struct qrt_http_request *req,
 			   struct qrt_http_response *resp)
 {
@@ -108,6 +116,20 @@ enum qrt_err site_run(struct qrt_cx *cx, void *arg)
 void site_on_each(const struct site_play *play)
 {
 	on_each_backend(site_run, (void *)(uintptr_t)play);
+}
+
+void site_plain_on_each(site_fn *fn, const struct qrt_http_server_options *opts)
+{
+	static const struct site_route routes[] = {
+	    {"GET", "/", say_hello, {0}},
+	    {"GET", "/wait", wait_released, {0}},
+	};
+	struct site_play play = {.fn = fn, .routes = routes, .n_routes = 2};
+
+	if (opts) {
+		play.opts = *opts;
+	}
+	site_on_each(&play);
 }
 
 /* --- the client ---------------------------------------------------------------------------- */

@@ -50,11 +50,16 @@ struct site_play {
 
 /* On each backend; no scenario may hang: its cx has a deadline. */
 void site_on_each(const struct site_play *play);
+/* With GET / that says hello and GET /wait that waits; @opts may be NULL. */
+void site_plain_on_each(site_fn *fn, const struct qrt_http_server_options *opts);
 /* The scenario as a task of a runtime: @arg is a struct site_play. */
 enum qrt_err site_run(struct qrt_cx *cx, void *arg);
 
 struct site *site_of(const struct qrt_http_request *req);
 enum qrt_err say(struct qrt_http_response *resp, const char *text);
+/* A handler: says hello. */
+enum qrt_err say_hello(struct qrt_cx *cx, struct qrt_http_request *req,
+		       struct qrt_http_response *resp);
 /* A handler: says that it is entered and waits to be released, then says so. */
 enum qrt_err wait_released(struct qrt_cx *cx, struct qrt_http_request *req,
 			   struct qrt_http_response *resp);

@@ -20,14 +20,6 @@
 
 /* --- handlers ------------------------------------------------------------------------------ */
 
-static enum qrt_err hello(struct qrt_cx *cx, struct qrt_http_request *req,
-			  struct qrt_http_response *resp)
-{
-	(void)cx;
-	(void)req;
-	return say(resp, "hello");
-}
-
 /* Notes how it was asked to end, where that is remembered. */
 static enum qrt_err watched(struct qrt_cx *cx, struct qrt_http_request *req,
 			    struct qrt_http_response *resp)
@@ -98,12 +90,9 @@ static enum qrt_err stubborn(struct qrt_cx *cx, struct qrt_http_request *req,
 }
 
 static const struct site_route routes[] = {
-    {"GET", "/", hello, {0}},
-    {"GET", "/watched", watched, {0}},
-    {"GET", "/child", by_child, {0}},
-    {"GET", "/sorry", sorry, {0}},
-    {"GET", "/stubborn", stubborn, {0}},
-    {"GET", "/quick", watched, {.deadline_ns = 20 * QRT_MS}},
+    {"GET", "/", say_hello, {0}},	 {"GET", "/watched", watched, {0}},
+    {"GET", "/child", by_child, {0}},	 {"GET", "/sorry", sorry, {0}},
+    {"GET", "/stubborn", stubborn, {0}}, {"GET", "/quick", watched, {.deadline_ns = 20 * QRT_MS}},
 };
 
 static void run_on_each(site_fn *fn, const struct qrt_http_server_options *opts)

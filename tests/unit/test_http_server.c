@@ -1,6 +1,7 @@
 /*
- * The HTTP server, on every backend of the build: the client is a task of the same runtime and
- * speaks through a stream. What a server of a loop's own answers otherwise is said where it is.
+ * The HTTP server, on every backend of the build: what is asked and what is answered. The client is
+ * a task of the same runtime and speaks through a stream. What a server of a loop's own answers
+ * otherwise is said where it is.
  */
 #include "tests/lib/test.h"
 
@@ -14,14 +15,6 @@
 #define BIG_BODY (200u * 1024)
 
 /* --- handlers ------------------------------------------------------------------------------ */
-
-static enum qrt_err hello(struct qrt_cx *cx, struct qrt_http_request *req,
-			  struct qrt_http_response *resp)
-{
-	(void)cx;
-	(void)req;
-	return say(resp, "hello");
-}
 
 /* Says back what it was asked. */
 static enum qrt_err echo(struct qrt_cx *cx, struct qrt_http_request *req,
@@ -124,7 +117,7 @@ static enum qrt_err big(struct qrt_cx *cx, struct qrt_http_request *req,
 }
 
 static const struct site_route routes[] = {
-    {"GET", "/", hello, {0}},		{"POST", "/echo/{id}", echo, {0}},
+    {"GET", "/", say_hello, {0}},	{"POST", "/echo/{id}", echo, {0}},
     {"PUT", "/echo/{id}", echo, {0}},	{"GET", "/empty", no_content, {0}},
     {"GET", "/fail", fail_inside, {0}}, {"GET", "/not-here", not_here, {0}},
     {"GET", "/busy", busy, {0}},	{"GET", "/panic", panic, {0}},
@@ -142,7 +135,7 @@ static void run_on_each(site_fn *fn, const struct qrt_http_server_options *opts)
 	site_on_each(&play);
 }
 
-/* --- scenarios ----------------------------------------------------------------------------- */
+/* --- answers ------------------------------------------------------------------------------- */
 
 static enum qrt_err keep_alive(struct qrt_cx *cx, struct site *site)
 {
@@ -353,124 +346,7 @@ static void a_failed_or_panicked_handler_is_500_and_tells_nothing(void **state)
 	run_on_each(handler_errors, NULL);
 }
 
-/* evhttp's own status where it differs; 0: the same. */
-struct fault {
-	const char *text;
-	int status, evhttp;
-};
-
-static enum qrt_err one_fault(struct qrt_cx *cx, struct site *site, const struct fault *fault)
-{
-	int wanted = site->evhttp && fault->evhttp ? fault->evhttp : fault->status;
-	struct reply reply = {0};
-	enum qrt_err err = ask_once(cx, site, fault->text, &reply);
-
-	if (err || reply.status != wanted) {
-		fprintf(stderr, "%.60s...: %s, status %d, wanted %d\n", fault->text,
-			qrt_err_name(err), reply.status, wanted);
-		return QRT_EFAILED;
-	}
-	EXPECT(reply.close);
-	return QRT_OK;
-}
-
-static enum qrt_err faults(struct qrt_cx *cx, struct site *site)
-{
-	static const struct fault cases[] = {
-	    {"GET / HTTP/1.1\r\n\r\n", 400, 0},
-	    {"GET / HTTP/1.1\r\n" HOST HOST "\r\n", 400, 0},
-	    {"\x16\x03\x01\x02\r\n\r\n", 400, 0},
-	    {"GET / HTTP/2.0\r\n" HOST "\r\n", 505, 0},
-	    {"GET /%zz HTTP/1.1\r\n" HOST "\r\n", 400, 0},
-	    {"GET / HTTP/1.1\r\nHost : h\r\n\r\n", 400, 0},
-	    {"POST / HTTP/1.1\r\n" HOST "Content-Length: x\r\n\r\n", 400, 0},
-	    {"POST / HTTP/1.1\r\n" HOST "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"
-	     "0\r\n\r\n",
-	     400, 0},
-	    {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\nxyz\r\n", 400, 0},
-	    {"POST / HTTP/1.1\r\n" HOST "Content-Length: 65\r\n\r\n", 413, 0},
-	    {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n41\r\n", 413, 0},
-	    {"POST / HTTP/1.1\r\n" HOST "Expect: more\r\n\r\n", 417, 0},
-	    {"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: gzip\r\n\r\n", 501, 0},
-	    {"BREW / HTTP/1.1\r\n" HOST "\r\n", 501, 0},
-	};
-	struct reply reply;
-
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		enum qrt_err err = one_fault(cx, site, &cases[i]);
-
-		if (err) {
-			return err;
-		}
-	}
-	EXPECT(!ask_once(cx, site, GET("/"), &reply));
-	EXPECT(reply.status == 200);
-	return QRT_OK;
-}
-
-static void a_broken_request_is_refused_and_the_connection_closed(void **state)
-{
-	const struct qrt_http_server_options opts = {.body_max = 64};
-
-	(void)state;
-	run_on_each(faults, &opts);
-}
-
-static enum qrt_err too_long(struct qrt_cx *cx, struct site *site)
-{
-	struct fault line = {.status = 414};
-	struct fault headers = {.status = 431};
-	char text[4096];
-	enum qrt_err err;
-
-	snprintf(text, sizeof(text), "GET /%01500d HTTP/1.1\r\n" HOST "\r\n", 0);
-	line.text = text;
-	err = one_fault(cx, site, &line);
-	if (err) {
-		return err;
-	}
-	snprintf(text, sizeof(text), "GET / HTTP/1.1\r\n" HOST "A: %02000d\r\n\r\n", 0);
-	headers.text = text;
-	return one_fault(cx, site, &headers);
-}
-
-static enum qrt_err unusual_body(struct qrt_cx *cx, struct site *site)
-{
-	struct qrt_http_stats stats;
-	struct client *client;
-	struct reply reply;
-
-	EXPECT(!client_open(cx, site, &client));
-	EXPECT(!ask(cx, client,
-		    "GET / HTTP/1.1\r\n" HOST "Content-Length: 31\r\n\r\n"
-		    "GET /wait HTTP/1.1\r\n" HOST "\r\n",
-		    &reply));
-	EXPECT(reply.status == (site->evhttp ? 400 : 200));
-	EXPECT(reply.close == site->evhttp);
-	client_close(cx, &client);
-	EXPECT(!qrt_http_server_drain(cx, site->server));
-	EXPECT(site->waits == 0);
-	qrt_http_server_stats(site->server, &stats);
-	EXPECT(stats.requests == (site->evhttp ? 0 : 1));
-	return QRT_OK;
-}
-
-/* evhttp reads no body with GET; it must not take the bytes for a request either. */
-static void a_body_never_becomes_a_request(void **state)
-{
-	const struct qrt_http_server_options opts = {.linger_ns = QRT_MS};
-
-	(void)state;
-	run_on_each(unusual_body, &opts);
-}
-
-static void a_long_request_line_is_414_and_long_headers_are_431(void **state)
-{
-	const struct qrt_http_server_options opts = {.request_line_max = 200, .header_max = 1000};
-
-	(void)state;
-	run_on_each(too_long, &opts);
-}
+/* --- bodies -------------------------------------------------------------------------------- */
 
 static enum qrt_err big_bodies(struct qrt_cx *cx, struct site *site)
 {
@@ -528,6 +404,38 @@ static void who_expects_100_is_told_to_go_on(void **state)
 	run_on_each(awaits_continue, NULL);
 }
 
+static enum qrt_err unusual_body(struct qrt_cx *cx, struct site *site)
+{
+	struct qrt_http_stats stats;
+	struct client *client;
+	struct reply reply;
+
+	EXPECT(!client_open(cx, site, &client));
+	EXPECT(!ask(cx, client,
+		    "GET / HTTP/1.1\r\n" HOST "Content-Length: 31\r\n\r\n"
+		    "GET /wait HTTP/1.1\r\n" HOST "\r\n",
+		    &reply));
+	EXPECT(reply.status == (site->evhttp ? 400 : 200));
+	EXPECT(reply.close == site->evhttp);
+	client_close(cx, &client);
+	EXPECT(!qrt_http_server_drain(cx, site->server));
+	EXPECT(site->waits == 0);
+	qrt_http_server_stats(site->server, &stats);
+	EXPECT(stats.requests == (site->evhttp ? 0 : 1));
+	return QRT_OK;
+}
+
+/* evhttp reads no body with GET; it must not take the bytes for a request either. */
+static void a_body_never_becomes_a_request(void **state)
+{
+	const struct qrt_http_server_options opts = {.linger_ns = QRT_MS};
+
+	(void)state;
+	run_on_each(unusual_body, &opts);
+}
+
+/* --- going on or closing ------------------------------------------------------------------- */
+
 static enum qrt_err old_protocol(struct qrt_cx *cx, struct site *site)
 {
 	struct client *client;
@@ -566,199 +474,6 @@ static void who_asks_to_close_is_closed(void **state)
 {
 	(void)state;
 	run_on_each(asks_to_close, NULL);
-}
-
-static enum qrt_err third_is_last(struct qrt_cx *cx, struct site *site)
-{
-	struct client *client;
-	struct reply reply;
-
-	EXPECT(!client_open(cx, site, &client));
-	for (int i = 1; i <= 3; i++) {
-		EXPECT(!ask(cx, client, GET("/"), &reply));
-		EXPECT(reply.status == 200);
-		EXPECT(reply.close == (i == 3));
-		client_take(client, &reply);
-	}
-	EXPECT(client_fill(cx, client) == QRT_EEOF);
-	client_close(cx, &client);
-	return QRT_OK;
-}
-
-static void a_connection_may_ask_so_many_times(void **state)
-{
-	const struct qrt_http_server_options opts = {.requests_per_connection = 3};
-
-	(void)state;
-	run_on_each(third_is_last, &opts);
-}
-
-static enum qrt_err one_too_many(struct qrt_cx *cx, struct site *site)
-{
-	struct qrt_http_stats stats;
-	struct client *clients[2];
-	struct reply reply;
-
-	for (size_t i = 0; i < 2; i++) {
-		EXPECT(!client_open(cx, site, &clients[i]));
-		EXPECT(!ask(cx, clients[i], GET("/"), &reply));
-		EXPECT(reply.status == 200);
-		client_take(clients[i], &reply);
-	}
-	EXPECT(!ask_once(cx, site, GET("/"), &reply));
-	EXPECT(reply.status == 503);
-	EXPECT(reply.close);
-	qrt_http_server_stats(site->server, &stats);
-	EXPECT(stats.connections_live == 2);
-	EXPECT(!ask(cx, clients[0], GET("/"), &reply));
-	EXPECT(reply.status == 200);
-	client_close(cx, &clients[0]);
-	client_close(cx, &clients[1]);
-	return QRT_OK;
-}
-
-static void a_connection_too_many_is_503(void **state)
-{
-	const struct qrt_http_server_options opts = {.connections_max = 2};
-
-	(void)state;
-	run_on_each(one_too_many, &opts);
-}
-
-static enum qrt_err late_handler(struct qrt_cx *cx, struct site *site)
-{
-	struct qrt_http_stats stats;
-	struct reply reply;
-
-	EXPECT(!ask_once(cx, site, GET("/wait"), &reply));
-	EXPECT(reply.status == 503);
-	EXPECT(reply.close);
-	EXPECT(site->wait_result == QRT_ETIMEDOUT);
-	EXPECT(strcmp(site->last_detail, "the request took too long") == 0);
-	qrt_http_server_stats(site->server, &stats);
-	EXPECT(stats.status[5] == 1);
-	EXPECT(stats.in_flight == 0);
-	return QRT_OK;
-}
-
-static void a_handler_past_its_deadline_is_503(void **state)
-{
-	const struct qrt_http_server_options opts = {.request_deadline_ns = 20 * QRT_MS};
-
-	(void)state;
-	run_on_each(late_handler, &opts);
-}
-
-static enum qrt_err slow_head(struct qrt_cx *cx, struct site *site)
-{
-	struct client *client;
-	struct reply reply;
-
-	/* Who says nothing at all is closed without a word. */
-	EXPECT(!client_open(cx, site, &client));
-	EXPECT(client_fill(cx, client) == QRT_EEOF);
-	EXPECT(client->n == 0);
-	client_close(cx, &client);
-	EXPECT(!client_open(cx, site, &client));
-	EXPECT(!client_send(cx, client, "GET / HTTP/1.1\r\nHo"));
-	EXPECT(!client_reply(cx, client, false, &reply));
-	EXPECT(reply.status == 408);
-	EXPECT(reply.close);
-	client_close(cx, &client);
-	return QRT_OK;
-}
-
-static void a_head_that_does_not_come_is_408(void **state)
-{
-	const struct qrt_http_server_options opts = {.header_timeout_ns = 100 * QRT_MS};
-
-	(void)state;
-	run_on_each(slow_head, &opts);
-}
-
-static enum qrt_err slow_body(struct qrt_cx *cx, struct site *site)
-{
-	struct client *client;
-	struct reply reply;
-
-	EXPECT(!client_open(cx, site, &client));
-	EXPECT(!client_send(cx, client,
-			    "POST /echo/1 HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nab"));
-	EXPECT(!client_reply(cx, client, false, &reply));
-	EXPECT(reply.status == 408);
-	client_close(cx, &client);
-	return QRT_OK;
-}
-
-static void a_body_that_does_not_come_is_408(void **state)
-{
-	const struct qrt_http_server_options opts = {.request_deadline_ns = 30 * QRT_MS};
-
-	(void)state;
-	run_on_each(slow_body, &opts);
-}
-
-static enum qrt_err goes_idle(struct qrt_cx *cx, struct site *site)
-{
-	struct qrt_http_stats stats;
-	struct client *client;
-	struct reply reply;
-
-	EXPECT(!client_open(cx, site, &client));
-	EXPECT(!ask(cx, client, GET("/"), &reply));
-	client_take(client, &reply);
-	EXPECT(client_fill(cx, client) == QRT_EEOF);
-	EXPECT(client->n == 0);
-	qrt_http_server_stats(site->server, &stats);
-	EXPECT(stats.connections_live == 0);
-	client_close(cx, &client);
-	return QRT_OK;
-}
-
-static void an_idle_connection_is_closed(void **state)
-{
-	const struct qrt_http_server_options opts = {.idle_timeout_ns = 30 * QRT_MS};
-
-	(void)state;
-	run_on_each(goes_idle, &opts);
-}
-
-static enum qrt_err peer_leaves(struct qrt_cx *cx, struct site *site)
-{
-	struct qrt_http_stats stats;
-	struct client *client;
-	struct reply reply;
-
-	/* In the middle of a head, of a body, and while the handler works. */
-	EXPECT(!client_open(cx, site, &client));
-	EXPECT(!client_send(cx, client, "GET / HT"));
-	client_close(cx, &client);
-	EXPECT(!client_open(cx, site, &client));
-	EXPECT(!client_send(cx, client, "POST / HTTP/1.1\r\n" HOST "Content-Length: 9\r\n\r\nab"));
-	client_close(cx, &client);
-	EXPECT(!client_open(cx, site, &client));
-	EXPECT(!client_send(cx, client, GET("/wait")));
-	EXPECT(!qrt__event_wait(cx, &site->entered, QRT_NO_DEADLINE));
-	client_close(cx, &client);
-	EXPECT(!ask_once(cx, site, GET("/"), &reply));
-	qrt__event_set(&site->release);
-	EXPECT(!ask_once(cx, site, GET("/"), &reply));
-	EXPECT(reply.status == 200);
-	EXPECT(!qrt_http_server_drain(cx, site->server));
-	qrt_http_server_stats(site->server, &stats);
-	EXPECT(stats.connections == 5);
-	EXPECT(stats.connections_live == 0);
-	EXPECT(stats.in_flight == 0);
-	EXPECT(stats.requests == 3);
-	return QRT_OK;
-}
-
-static void a_peer_may_leave_at_any_time(void **state)
-{
-	const struct qrt_http_server_options opts = {.linger_ns = QRT_MS};
-
-	(void)state;
-	run_on_each(peer_leaves, &opts);
 }
 
 /* --- many at once -------------------------------------------------------------------------- */
@@ -805,190 +520,7 @@ static void many_connections_are_served_at_once(void **state)
 	run_on_each(crowd, NULL);
 }
 
-/* --- draining ------------------------------------------------------------------------------ */
-
-struct drainer {
-	struct site *site;
-	enum qrt_err result;
-	struct qrt__event begun;
-	bool done;
-};
-
-static enum qrt_err drain_task(struct qrt_cx *cx, void *arg)
-{
-	struct drainer *drainer = arg;
-
-	qrt__event_set(&drainer->begun);
-	drainer->result = qrt_http_server_drain(cx, drainer->site->server);
-	drainer->done = true;
-	return QRT_OK;
-}
-
-/* The body of the next scenario, while a drain is under way in @region. */
-static enum qrt_err during_drain(struct qrt_cx *cx, struct site *site, struct client **clients,
-				 struct drainer *drainer)
-{
-	struct reply reply;
-
-	EXPECT(!qrt__event_wait(cx, &drainer->begun, QRT_NO_DEADLINE));
-	EXPECT(!drainer->done);
-	/* The idle one may ask once more. */
-	EXPECT(!ask(cx, clients[0], GET("/"), &reply));
-	EXPECT(reply.status == 200);
-	EXPECT(reply.close);
-	client_take(clients[0], &reply);
-	EXPECT(client_fill(cx, clients[0]) == QRT_EEOF);
-	/* The one in flight is answered. */
-	EXPECT(!drainer->done);
-	qrt__event_set(&site->release);
-	EXPECT(!client_reply(cx, clients[1], false, &reply));
-	EXPECT(reply.status == 200);
-	EXPECT(body_is(&reply, "released"));
-	EXPECT(reply.close);
-	/* The one that stays silent is closed after the linger. */
-	EXPECT(client_fill(cx, clients[2]) == QRT_EEOF);
-	EXPECT(clients[2]->n == 0);
-	client_close(cx, &clients[1]);
-	return QRT_OK;
-}
-
-static enum qrt_err drains(struct qrt_cx *cx, struct site *site)
-{
-	struct drainer drainer = {.site = site, .result = QRT_EFAILED};
-	struct client *clients[4];
-	struct qrt_region *region;
-	struct qrt_http_stats stats;
-	struct reply reply;
-	enum qrt_err err;
-
-	qrt__event_init(&drainer.begun);
-	for (size_t i = 0; i < 3; i++) {
-		EXPECT(!client_open(cx, site, &clients[i]));
-		EXPECT(!ask(cx, clients[i], GET("/"), &reply));
-		client_take(clients[i], &reply);
-	}
-	EXPECT(!client_send(cx, clients[1], GET("/wait")));
-	EXPECT(!qrt__event_wait(cx, &site->entered, QRT_NO_DEADLINE));
-	EXPECT(!qrt_region_open(cx, QRT_FAIL_FAST, &region));
-	err = qrt_spawn(region, drain_task, &drainer);
-	err = err ? err : during_drain(cx, site, clients, &drainer);
-	qrt__event_set(&site->release);
-	EXPECT(!qrt_region_close(cx, &region, err));
-	EXPECT(drainer.result == QRT_OK);
-	qrt_http_server_stats(site->server, &stats);
-	EXPECT(stats.connections_live == 0);
-	EXPECT(stats.in_flight == 0);
-	EXPECT(stats.requests == 5);
-	EXPECT(stats.status[2] == 5);
-	/* The socket stayed open: who comes now waits, and is served after the resume. */
-	EXPECT(!client_open(cx, site, &clients[3]));
-	EXPECT(!client_send(cx, clients[3], GET("/")));
-	EXPECT(!qrt_http_server_resume(cx, site->server));
-	EXPECT(!client_reply(cx, clients[3], false, &reply));
-	EXPECT(reply.status == 200);
-	EXPECT(!reply.close);
-	client_close(cx, &clients[3]);
-	client_close(cx, &clients[0]);
-	client_close(cx, &clients[2]);
-	return QRT_OK;
-}
-
-static void a_drain_answers_what_it_has_taken_and_loses_nobody(void **state)
-{
-	const struct qrt_http_server_options opts = {.linger_ns = 200 * QRT_MS};
-
-	(void)state;
-	run_on_each(drains, &opts);
-}
-
-static enum qrt_err drain_in_vain(struct qrt_cx *cx, struct site *site)
-{
-	const struct qrt_region_options opts = {.budget.deadline_ns =
-						    qrt_deadline_in(cx, 30 * QRT_MS)};
-	struct qrt_region *region;
-	struct client *client;
-	struct reply reply;
-	enum qrt_err err;
-
-	EXPECT(!client_open(cx, site, &client));
-	EXPECT(!client_send(cx, client, GET("/wait")));
-	EXPECT(!qrt__event_wait(cx, &site->entered, QRT_NO_DEADLINE));
-	EXPECT(!qrt_region_open_with(cx, &opts, &region));
-	err = qrt_http_server_drain(qrt_region_cx(region), site->server);
-	QRT_IGNORE(qrt_region_close(cx, &region, QRT_OK), "nothing runs in it");
-	EXPECT(err == QRT_ETIMEDOUT);
-	EXPECT(strcmp(qrt_detail(cx), "http server: connections are left") == 0);
-	qrt__event_set(&site->release);
-	EXPECT(!client_reply(cx, client, false, &reply));
-	EXPECT(reply.status == 200);
-	EXPECT(reply.close);
-	client_close(cx, &client);
-	EXPECT(!qrt_http_server_drain(cx, site->server));
-	return QRT_OK;
-}
-
-static void a_drain_past_its_deadline_says_so_and_cuts_nobody_off(void **state)
-{
-	const struct qrt_http_server_options opts = {.linger_ns = QRT_MS};
-
-	(void)state;
-	run_on_each(drain_in_vain, &opts);
-}
-
-static enum qrt_err closes_under_work(struct qrt_cx *cx, struct site *site)
-{
-	struct client *idle, *fresh, *waiting;
-	struct reply reply;
-
-	EXPECT(!client_open(cx, site, &idle));
-	EXPECT(!ask(cx, idle, GET("/"), &reply));
-	client_take(idle, &reply);
-	EXPECT(!client_open(cx, site, &fresh));
-	EXPECT(!client_open(cx, site, &waiting));
-	EXPECT(!client_send(cx, waiting, GET("/wait")));
-	EXPECT(!qrt__event_wait(cx, &site->entered, QRT_NO_DEADLINE));
-	qrt_http_server_close(cx, &site->server);
-	EXPECT(!site->server);
-	EXPECT(site->wait_result == QRT_ECANCELED);
-	EXPECT(client_fill(cx, idle) != QRT_OK);
-	EXPECT(client_fill(cx, fresh) != QRT_OK);
-	client_close(cx, &idle);
-	client_close(cx, &fresh);
-	client_close(cx, &waiting);
-	EXPECT(client_open(cx, site, &fresh) == QRT_ECONNREFUSED);
-	return QRT_OK;
-}
-
-static void close_cancels_the_handlers_and_waits_for_them(void **state)
-{
-	(void)state;
-	run_on_each(closes_under_work, NULL);
-}
-
-/* What comes after the cancel may itself be cancelled: it only cleans up. */
-static enum qrt_err cancelled_home(struct qrt_cx *cx, struct site *site)
-{
-	struct client *idle, *waiting;
-	struct reply reply;
-
-	EXPECT(!client_open(cx, site, &idle));
-	EXPECT(!ask(cx, idle, GET("/"), &reply));
-	EXPECT(!client_open(cx, site, &waiting));
-	EXPECT(!client_send(cx, waiting, GET("/wait")));
-	EXPECT(!qrt__event_wait(cx, &site->entered, QRT_NO_DEADLINE));
-	qrt_region_cancel(site->home, QRT_CANCEL_USER, "test");
-	qrt_http_server_close(cx, &site->server);
-	EXPECT(site->wait_result == QRT_ECANCELED);
-	client_close(cx, &idle);
-	client_close(cx, &waiting);
-	return QRT_OK;
-}
-
-static void a_cancelled_home_ends_the_server(void **state)
-{
-	(void)state;
-	run_on_each(cancelled_home, NULL);
-}
+/* --- opening ------------------------------------------------------------------------------- */
 
 static enum qrt_err bad_options(struct qrt_cx *cx, struct site *site)
 {
@@ -1024,25 +556,12 @@ int main(void)
 	    cmocka_unit_test(what_no_route_has_is_404_or_405),
 	    cmocka_unit_test(head_and_204_have_no_body),
 	    cmocka_unit_test(a_failed_or_panicked_handler_is_500_and_tells_nothing),
-	    cmocka_unit_test(a_broken_request_is_refused_and_the_connection_closed),
-	    cmocka_unit_test(a_body_never_becomes_a_request),
-	    cmocka_unit_test(a_long_request_line_is_414_and_long_headers_are_431),
 	    cmocka_unit_test(large_bodies_go_both_ways),
 	    cmocka_unit_test(who_expects_100_is_told_to_go_on),
+	    cmocka_unit_test(a_body_never_becomes_a_request),
 	    cmocka_unit_test(http_1_0_closes_unless_it_asks_to_stay),
 	    cmocka_unit_test(who_asks_to_close_is_closed),
-	    cmocka_unit_test(a_connection_may_ask_so_many_times),
-	    cmocka_unit_test(a_connection_too_many_is_503),
-	    cmocka_unit_test(a_handler_past_its_deadline_is_503),
-	    cmocka_unit_test(a_head_that_does_not_come_is_408),
-	    cmocka_unit_test(a_body_that_does_not_come_is_408),
-	    cmocka_unit_test(an_idle_connection_is_closed),
-	    cmocka_unit_test(a_peer_may_leave_at_any_time),
 	    cmocka_unit_test(many_connections_are_served_at_once),
-	    cmocka_unit_test(a_drain_answers_what_it_has_taken_and_loses_nobody),
-	    cmocka_unit_test(a_drain_past_its_deadline_says_so_and_cuts_nobody_off),
-	    cmocka_unit_test(close_cancels_the_handlers_and_waits_for_them),
-	    cmocka_unit_test(a_cancelled_home_ends_the_server),
 	    cmocka_unit_test(a_server_without_a_handler_is_refused),
 	};
 
