@@ -189,6 +189,55 @@ static void a_drain_answers_what_it_has_taken_and_loses_nobody(void **state)
 	site_plain_on_each(drains, &opts);
 }
 
+/* A stream whose head has promised that the connection goes on. */
+static enum qrt_err stream_on(struct qrt_cx *cx, struct qrt_http_request *req,
+			      struct qrt_http_response *resp)
+{
+	struct site *site = site_of(req);
+	enum qrt_err err = qrt_http_stream_begin(cx, resp, 3);
+
+	qrt__event_set(&site->entered);
+	err = err ? err : qrt__event_wait(cx, &site->release, QRT_NO_DEADLINE);
+	return err ? err : qrt_http_write(cx, resp, "end", 3);
+}
+
+static enum qrt_err drains_a_stream(struct qrt_cx *cx, struct site *site)
+{
+	struct drainer drainer = {.site = site, .result = QRT_EFAILED};
+	struct qrt_region *region;
+	struct client *client;
+	struct reply reply;
+	enum qrt_err err;
+
+	qrt__event_init(&drainer.begun);
+	EXPECT(!client_open(cx, site, &client));
+	EXPECT(!client_send(cx, client, GET("/stream")));
+	EXPECT(!qrt__event_wait(cx, &site->entered, QRT_NO_DEADLINE));
+	EXPECT(!qrt_region_open(cx, QRT_FAIL_FAST, &region));
+	err = qrt_spawn(region, drain_task, &drainer);
+	err = err ? err : qrt_sleep(cx, 20 * QRT_MS); /* the linger is over */
+	EXPECT(!drainer.done);
+	qrt__event_set(&site->release);
+	EXPECT(!client_reply(cx, client, false, &reply));
+	EXPECT(body_is(&reply, "end"));
+	client_take(client, &reply);
+	EXPECT(client_fill(cx, client) == QRT_EEOF);
+	EXPECT(!qrt_region_close(cx, &region, err));
+	EXPECT(drainer.result == QRT_OK);
+	client_close(cx, &client);
+	return QRT_OK;
+}
+
+static void a_connection_that_was_to_go_on_is_closed_by_a_drain(void **state)
+{
+	static const struct site_route route = {"GET", "/stream", stream_on, {0}};
+	const struct site_play play = {
+	    .fn = drains_a_stream, .opts = {.linger_ns = QRT_MS}, .routes = &route, .n_routes = 1};
+
+	(void)state;
+	site_on_each(&play);
+}
+
 static enum qrt_err drain_in_vain(struct qrt_cx *cx, struct site *site)
 {
 	const struct qrt_region_options opts = {.budget.deadline_ns =
@@ -266,7 +315,13 @@ static enum qrt_err cancelled_home(struct qrt_cx *cx, struct site *site)
 	EXPECT(!client_open(cx, site, &waiting));
 	EXPECT(!client_send(cx, waiting, GET("/wait")));
 	EXPECT(!qrt__event_wait(cx, &site->entered, QRT_NO_DEADLINE));
+	client_take(idle, &reply);
 	qrt_region_cancel(site->home, QRT_CANCEL_USER, "test");
+	if (!is_structured(cx)) {
+		/* Where the cancel does not reach this task, too. */
+		EXPECT(client_fill(cx, idle) == QRT_EEOF);
+		EXPECT(qrt_http_server_resume(cx, site->server) == QRT_ECLOSED);
+	}
 	qrt_http_server_close(cx, &site->server);
 	EXPECT(site->wait_result == QRT_ECANCELED);
 	client_close(cx, &idle);
@@ -286,6 +341,7 @@ int main(void)
 	    cmocka_unit_test(a_peer_may_leave_at_any_time),
 	    cmocka_unit_test(who_writes_under_a_mask_hears_that_nobody_listens),
 	    cmocka_unit_test(a_drain_answers_what_it_has_taken_and_loses_nobody),
+	    cmocka_unit_test(a_connection_that_was_to_go_on_is_closed_by_a_drain),
 	    cmocka_unit_test(a_drain_past_its_deadline_says_so_and_cuts_nobody_off),
 	    cmocka_unit_test(close_cancels_the_handlers_and_waits_for_them),
 	    cmocka_unit_test(a_cancelled_home_ends_the_server),

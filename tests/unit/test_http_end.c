@@ -89,10 +89,24 @@ static enum qrt_err stubborn(struct qrt_cx *cx, struct qrt_http_request *req,
 	return say(resp, "at last");
 }
 
+static enum qrt_err late(struct qrt_cx *cx, struct qrt_http_request *req,
+			 struct qrt_http_response *resp)
+{
+	struct site *site = site_of(req);
+
+	qrt__event_wait_masked(cx, &site->release);
+	qrt__event_set(&site->entered);
+	return say(resp, "at last");
+}
+
 static const struct site_route routes[] = {
-    {"GET", "/", say_hello, {0}},	 {"GET", "/watched", watched, {0}},
-    {"GET", "/child", by_child, {0}},	 {"GET", "/sorry", sorry, {0}},
-    {"GET", "/stubborn", stubborn, {0}}, {"GET", "/quick", watched, {.deadline_ns = 20 * QRT_MS}},
+    {"GET", "/", say_hello, {0}},
+    {"GET", "/watched", watched, {0}},
+    {"GET", "/child", by_child, {0}},
+    {"GET", "/sorry", sorry, {0}},
+    {"GET", "/stubborn", stubborn, {0}},
+    {"GET", "/late", late, {0}},
+    {"GET", "/quick", watched, {.deadline_ns = 20 * QRT_MS}},
 };
 
 static void run_on_each(site_fn *fn, const struct qrt_http_server_options *opts)
@@ -315,6 +329,40 @@ static void who_is_stubborn_is_answered_for_after_the_grace(void **state)
 	run_on_each(past_the_grace, &opts);
 }
 
+/* evhttp's server has answered for it: what it says then is nobody's, and counts for nothing. */
+static enum qrt_err says_it_too_late(struct qrt_cx *cx, struct site *site)
+{
+	struct client *client;
+	struct reply reply;
+
+	if (!site->evhttp) {
+		return QRT_OK; /* others wait for it */
+	}
+	EXPECT(!client_open(cx, site, &client));
+	EXPECT(!ask(cx, client, GET("/late"), &reply));
+	EXPECT(reply.status == 503);
+	client_take(client, &reply);
+	qrt__event_set(&site->release);
+	EXPECT(!qrt__event_wait(cx, &site->entered, QRT_NO_DEADLINE));
+	EXPECT(client_fill(cx, client) == QRT_EEOF);
+	EXPECT(client->n == 0);
+	client_close(cx, &client);
+	EXPECT(!drained(cx, site));
+	EXPECT(stats_of(site).status[5] == 1);
+	EXPECT(stats_of(site).status[2] == 0);
+	EXPECT(stats_of(site).in_flight == 0);
+	return QRT_OK;
+}
+
+static void what_comes_after_the_answer_is_nobodys(void **state)
+{
+	const struct qrt_http_server_options opts = {.request_deadline_ns = 20 * QRT_MS,
+						     .cancel_grace_ns = 20 * QRT_MS};
+
+	(void)state;
+	run_on_each(says_it_too_late, &opts);
+}
+
 /* --- draining ------------------------------------------------------------------------------ */
 
 static enum qrt_err drain_reported(struct qrt_cx *cx, void *arg)
@@ -463,6 +511,7 @@ int main(void)
 	    cmocka_unit_test(requests_ahead_are_held_within_bounds),
 	    cmocka_unit_test(what_is_answered_within_the_grace_is_sent),
 	    cmocka_unit_test(who_is_stubborn_is_answered_for_after_the_grace),
+	    cmocka_unit_test(what_comes_after_the_answer_is_nobodys),
 	    cmocka_unit_test(a_drain_reports_what_became_of_everybody),
 	    cmocka_unit_test(without_descriptors_it_waits_and_goes_on),
 	};

@@ -212,16 +212,21 @@ static enum qrt_err pipelined(struct qrt_cx *cx, struct site *site)
 	struct reply reply;
 
 	EXPECT(!client_open(cx, site, &client));
-	EXPECT(!client_send(
-	    cx, client,
-	    GET("/") "POST /echo/1 HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\none"
-		     "POST /echo/2 HTTP/1.1\r\n" HOST
-		     "Transfer-Encoding: chunked\r\n\r\n3\r\ntwo\r\n0\r\n\r\n" GET("/")));
+	EXPECT(!client_send(cx, client,
+			    GET("/") "POST /echo/1 HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\none"
+				     "POST /echo/2 HTTP/1.1\r\n" HOST
+				     "Transfer-Encoding: chunked\r\n\r\n3\r\ntwo\r\n0\r\n\r\n" GET(
+					 "/") "POST / HTTP/1.1\r\n" HOST
+					      "Transfer-Encoding: gzip\r\n\r\n"));
 	for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {
 		EXPECT(!client_reply(cx, client, false, &reply));
 		EXPECT(body_is(&reply, bodies[i]));
 		client_take(client, &reply);
 	}
+	/* One that is refused is refused as if it had come alone. */
+	EXPECT(!client_reply(cx, client, false, &reply));
+	EXPECT(reply.status == 501);
+	EXPECT(reply.close);
 	client_close(cx, &client);
 	return QRT_OK;
 }
@@ -329,6 +334,8 @@ static enum qrt_err handler_errors(struct qrt_cx *cx, struct site *site)
 		struct client *client;
 
 		EXPECT(!client_open(cx, site, &client));
+		EXPECT(!ask(cx, client, GET("/"), &reply)); /* nothing of it is left */
+		client_take(client, &reply);
 		EXPECT(!ask(cx, client, cases[i].text, &reply));
 		EXPECT(reply.status == cases[i].status);
 		EXPECT(site->last_status == cases[i].status);
