@@ -34,40 +34,6 @@ void qy_csrf_value(const uint8_t key[QY_CSRF_KEY_SIZE], const struct qy_csrf_rul
 
 /* --- where it stands ----------------------------------------------------------------------- */
 
-static int hex_of(char c)
-{
-	return c >= '0' && c <= '9'   ? c - '0'
-	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
-	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
-				      : -1;
-}
-
-/* Decodes @n bytes of a form. False: too long, or a byte that no text has. */
-static bool decode(const char *text, size_t n, char *ret_value, size_t size)
-{
-	size_t used = 0, i;
-
-	for (i = 0; i < n; i++) {
-		int c = (unsigned char)text[i];
-
-		if (c == '+') {
-			c = ' ';
-		} else if (c == '%') {
-			if (i + 2 >= n || hex_of(text[i + 1]) < 0 || hex_of(text[i + 2]) < 0) {
-				return false;
-			}
-			c = hex_of(text[i + 1]) << 4 | hex_of(text[i + 2]);
-			i += 2;
-		}
-		if (c == '\0' || used + 1 >= size) {
-			return false;
-		}
-		ret_value[used++] = (char)c;
-	}
-	ret_value[used] = '\0';
-	return true;
-}
-
 bool qy_form_value(const char *body, size_t n, const char *name, char *ret_value, size_t size)
 {
 	const char *end = body + n;
@@ -78,7 +44,8 @@ bool qy_form_value(const char *body, size_t n, const char *name, char *ret_value
 		size_t len = (size_t)((next != NULL ? next : end) - body);
 
 		if (len > name_len && memcmp(body, name, name_len) == 0 && body[name_len] == '=') {
-			return decode(body + name_len + 1, len - name_len - 1, ret_value, size);
+			return !qrt_http_decode(body + name_len + 1, len - name_len - 1, true,
+						ret_value, size);
 		}
 		body += len + 1;
 	}

@@ -382,6 +382,57 @@ static void reasons_are_known_or_unknown(void **state)
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
+static void what_is_escaped_is_decoded_or_refused(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t n, size;
+		bool plus;
+		enum qrt_err err;
+		const char *want;
+	} cases[] = {
+	    {"", 0, 1, true, QRT_OK, ""},
+	    {"a+b%20c", 7, 16, true, QRT_OK, "a b c"},
+	    {"a+b%20c", 7, 16, false, QRT_OK, "a+b c"},
+	    {"%2B%2b%25", 9, 16, true, QRT_OK, "++%"},
+	    {"%e4", 3, 16, true, QRT_OK, "\xe4"},
+	    {"%41", 3, 2, true, QRT_OK, "A"},
+	    {"%4", 2, 16, true, QRT_EINVAL, NULL},
+	    {"%41", 2, 16, true, QRT_EINVAL, NULL},
+	    {"%", 1, 16, true, QRT_EINVAL, NULL},
+	    {"%g1", 3, 16, true, QRT_EINVAL, NULL},
+	    {"%1g", 3, 16, true, QRT_EINVAL, NULL},
+	    {"a%00b", 5, 16, true, QRT_EINVAL, NULL},
+	    {"a\0b", 3, 16, true, QRT_EINVAL, NULL},
+	    {"abc", 3, 4, true, QRT_OK, "abc"},
+	    {"abc", 3, 3, true, QRT_ELIMIT, NULL},
+	    {"%41%42", 6, 2, true, QRT_ELIMIT, NULL},
+	    {"", 0, 0, true, QRT_ELIMIT, NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		/* Memory of exactly this size, so that a sanitizer sees a write behind it. */
+		char *block = malloc(cases[i].size + 1);
+		char *got = block + 1;
+		char same[16];
+
+		assert_non_null(block);
+		assert_int_equal(
+		    qrt_http_decode(cases[i].text, cases[i].n, cases[i].plus, got, cases[i].size),
+		    cases[i].err);
+		memcpy(same, cases[i].text, cases[i].n);
+		if (!cases[i].err) {
+			assert_string_equal(got, cases[i].want);
+			assert_int_equal(
+			    qrt_http_decode(same, cases[i].n, cases[i].plus, same, cases[i].n + 1),
+			    QRT_OK);
+			assert_string_equal(same, cases[i].want);
+		}
+		free(block);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -391,6 +442,7 @@ int main(void)
 	    TEST(names_are_tokens),
 	    TEST(lists_are_searched_token_by_token),
 	    TEST(a_fresh_request_has_no_null_where_none_is_promised),
+	    TEST(what_is_escaped_is_decoded_or_refused),
 	    TEST(targets_are_split_and_decoded),
 	    TEST(query_parameters_are_decoded_and_the_first_counts),
 	    TEST(too_many_query_parameters_reach_the_limit),

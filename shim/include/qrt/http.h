@@ -67,6 +67,16 @@ QRT_API const char *qrt_http_peer(const struct qrt_http_request *req);
 /* What the application attached to the exchange (qrt_http_server_options.app). */
 QRT_API void *qrt_http_app(const struct qrt_http_request *req);
 
+/*
+ * Undoes what URLs and forms escape: %41, and + for a space (@plus_is_space: in queries and forms,
+ * not in paths). @n bytes of @text become a NUL-terminated text of less than @size bytes, never
+ * longer than they were; @ret_text may be @text, and has no meaning after an error. Does not
+ * suspend, any thread. Errors: EINVAL (a % without two hex digits; a NUL, escaped or not), ELIMIT
+ * (it does not fit).
+ */
+QRT_API enum qrt_err qrt_http_decode(const char *text, size_t n, bool plus_is_space, char *ret_text,
+				     size_t size) QRT_MUST_USE;
+
 /* --- response: 200 with an empty body unless told otherwise --- */
 QRT_API void qrt_http_set_status(struct qrt_http_response *resp, int status);
 QRT_API int qrt_http_status(const struct qrt_http_response *resp);

@@ -61,41 +61,11 @@ bool qrt__http_list_has(const char *value, const char *token)
 	return false;
 }
 
-static int hex_value(char c)
+static enum qrt_err decode(char *text, bool plus_is_space)
 {
-	if (c >= '0' && c <= '9') {
-		return c - '0';
-	}
-	if (c >= 'a' && c <= 'f') {
-		return c - 'a' + 10;
-	}
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
+	size_t n = strlen(text);
 
-/* Decodes @n bytes in place and terminates them. A NUL would cut the C string short: refused. */
-static enum qrt_err decode(char *text, size_t n, bool plus_is_space)
-{
-	size_t to = 0;
-
-	for (size_t from = 0; from < n; from++, to++) {
-		char c = text[from];
-
-		if (c == '%') {
-			int high = from + 2 < n ? hex_value(text[from + 1]) : -1;
-			int low = high >= 0 ? hex_value(text[from + 2]) : -1;
-
-			if (high < 0 || low < 0 || (high == 0 && low == 0)) {
-				return QRT_EINVAL;
-			}
-			c = (char)(high * 16 + low);
-			from += 2;
-		} else if (c == '+' && plus_is_space) {
-			c = ' ';
-		}
-		text[to] = c;
-	}
-	text[to] = '\0';
-	return QRT_OK;
+	return qrt_http_decode(text, n, plus_is_space, text, n + 1);
 }
 
 /* --- fields -------------------------------------------------------------------------------- */
@@ -225,8 +195,8 @@ static enum qrt_err query_split(struct qrt_http_request *req, char *query)
 		}
 		if (len > 0) {
 			/* The value first: decoding moves the name's end, never the value. */
-			err = decode(value, strlen(value), true);
-			err = err ? err : decode(query, strlen(query), true);
+			err = decode(value, true);
+			err = err ? err : decode(query, true);
 			err = err ? err : fields_add(req->arena, &req->query, query, value);
 		}
 		query = next;
@@ -260,7 +230,7 @@ enum qrt_err qrt__http_request_set_target(struct qrt_http_request *req, const ch
 			return err;
 		}
 	}
-	err = decode(path, strlen(path), false);
+	err = decode(path, false);
 	if (err) {
 		return err;
 	}
