@@ -4,27 +4,9 @@
 #
 # Nothing here sleeps: what has to happen first is waited for by reading a line or an answer.
 set -u
-QUOTEY=${QUOTEY:-./quotey/quotey}
-case $QUOTEY in /*) ;; *) QUOTEY=$PWD/$QUOTEY ;; esac
-top=$(cd "${top_srcdir:-.}" && pwd)
+. "$(dirname "$0")/lib.sh" || exit 99
 CC=${CC:-cc}
 
-# The environment is configuration, too.
-for name in $(compgen -e QUOTEY_); do unset "$name"; done
-
-dir=$(mktemp -d "${TMPDIR:-/tmp}/quotey-cli.XXXXXX") || exit 99
-pid= writers=
-clean_up() {
-	local p
-	for p in $pid $writers; do kill -KILL "$p" 2>/dev/null; done
-	rm -rf "$dir"
-}
-trap clean_up EXIT
-cd "$dir" || exit 99
-
-# --- TAP -----------------------------------------------------------------------------------
-
-. "$top/tests/lib/tap.sh" || exit 99
 # fails CODE CLASS PATTERN NAME: the last run ended so, and said so.
 fails() {
 	[ "$rc" = "$1" ]
@@ -37,18 +19,13 @@ fails() {
 
 # --- a server ------------------------------------------------------------------------------
 
-# begin ARGS...: starts the program and waits for its ready line; sets pid, ready, web, control,
-# web_port. Its stdout is fd 3, its stderr fd 4.
+# begin ARGS...: as lib.sh's, with its stderr as fd 4; also sets web_port.
 begin() {
-	rm -f out.fifo err.fifo
-	mkfifo out.fifo err.fifo
-	"$QUOTEY" start --set web.port=0 --set control.port=0 "$@" >out.fifo 2>err.fifo &
-	pid=$!
-	exec 3<out.fifo 4<err.fifo
-	ready=
-	read -r -t 60 ready <&3
-	web=${ready#*\"web\":\"} web=${web%%\"*}
-	control=${ready#*\"control\":\"} control=${control%%\"*}
+	rm -f err.fifo
+	mkfifo err.fifo
+	launch err.fifo "$@"
+	exec 4<err.fifo
+	await_ready
 	web_port=${web##*:}
 }
 # finish SIGNAL: ends it and reads what it still says; sets rc, out, err.
@@ -492,10 +469,10 @@ under_load() {
 	rm -f answered.* load.fifo
 	mkfifo load.fifo
 	exec 6<>load.fifo
-	writers=
+	others=
 	for w in 1 2 3; do
 		writer "$web_port" answered.$w >&6 3<&- 4<&- &
-		writers="$writers $!"
+		others="$others $!"
 	done
 	while [ $ends -lt 3 ] && IFS= read -r -t 60 line <&6; do
 		if [ "$line" = end ]; then ends=$((ends + 1)); fi
@@ -503,8 +480,8 @@ under_load() {
 		[ $n -ne 60 ] || kill "-$1" "$pid"
 	done
 	exec 6<&-
-	wait $writers
-	writers=
+	wait $others
+	others=
 	[ $ends -eq 3 ]
 }
 # Whether every answered quote can be read back; sets answered and lost.

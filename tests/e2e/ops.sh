@@ -2,47 +2,10 @@
 # Operating it, from outside: the log in its formats and when nobody reads it, the kill under load,
 # keys that are revoked, and a control plane that is beset by peers who never finish. TAP.
 set -u
-QUOTEY=${QUOTEY:-./quotey/quotey}
-case $QUOTEY in /*) ;; *) QUOTEY=$PWD/$QUOTEY ;; esac
-build=$(cd "${top_builddir:-.}" && pwd)
-top=$(cd "${top_srcdir:-.}" && pwd)
+. "$(dirname "$0")/lib.sh" || exit 99
 loadgen=$build/tests/bench/load
 json_lines=$build/tests/e2e/json_lines
-for name in $(compgen -e QUOTEY_); do unset "$name"; done
-dir=$(mktemp -d "${TMPDIR:-/tmp}/quotey-ops.XXXXXX") || exit 99
-pid=
-clean_up() {
-	[ -z "$pid" ] || kill -KILL "$pid" 2>/dev/null
-	rm -rf "$dir"
-}
-trap clean_up EXIT
-cd "$dir" || exit 99
-. "$top/tests/lib/tap.sh" || exit 99
 
-# begin STDERR ARGS...: starts it with its stderr there, and waits until it serves.
-begin() {
-	local to=$1
-	shift
-	rm -f out.fifo
-	mkfifo out.fifo
-	"$QUOTEY" start --set web.port=0 --set control.port=0 --set server.drain_linger_ms=50 \
-		"$@" >out.fifo 2>"$to" &
-	pid=$!
-	exec 3<out.fifo
-	ready=
-	read -r -t 60 ready <&3
-	web=${ready#*\"web\":\"} web=${web%%\"*}
-	control=${ready#*\"control\":\"} control=${control%%\"*}
-}
-# finish: sets rc and out.
-finish() {
-	kill -TERM "$pid"
-	out=$(timeout 90 cat <&3)
-	{ wait "$pid"; } 2>/dev/null
-	rc=$?
-	pid=
-	exec 3<&-
-}
 # get PATH HEADERS...: sets status.
 get() {
 	local path=$1
@@ -165,15 +128,7 @@ finish
 
 # --- the kill under load -------------------------------------------------------------------------
 
-# until_says PATTERN: asks for the status until it does, for at most fifteen seconds.
-until_says() {
-	local end=$((SECONDS + 15))
-	while [ $SECONDS -lt $end ]; do
-		run runtime status --json --control "$control"
-		[[ $out =~ $1 ]] && return 0
-	done
-	return 1
-}
+status() { "$QUOTEY" runtime status --json --control "$control"; }
 kill_under_load() {
 	echo 'GET /api/v1/quotes/quote-renewal-001' >mix
 	begin log --set runtime.kill_file=kill.now --set runtime.db=region --set runtime.server=region
@@ -181,7 +136,7 @@ kill_under_load() {
 		--closed --seconds 5 --json >load.json 2>load.err &
 	loader=$!
 	touch kill.now
-	until_says "\"backend\":\"legacy\",\"component\":\"db\".*\"backend\":\"legacy\",\"component\":\"server\""
+	until_like status "\"backend\":\"legacy\",\"component\":\"db\".*\"backend\":\"legacy\",\"component\":\"server\""
 	check $? 'the kill file moves everything to the fallback, under load'
 	like "$out" '"killed":\["file"\]' 'and is named'
 	run runtime set server=region --control "$control"
@@ -189,12 +144,12 @@ kill_under_load() {
 	run runtime kill --clear --control "$control"
 	like "$rc $err" '^[23] .*kill file is there' 'not by a command either'
 	rm kill.now
-	until_says '"killed":\[\]'
+	until_like status '"killed":\[\]'
 	check $? 'without the file it is cleared'
 	like "$out" '"backend":"legacy","component":"server"' 'which moves nothing'
 	run runtime rollback --control "$control"
 	is "$rc" 0 'a rollback takes all back'
-	until_says "\"backend\":\"region\",\"component\":\"db\".*\"backend\":\"region\",\"component\":\"server\""
+	until_like status "\"backend\":\"region\",\"component\":\"db\".*\"backend\":\"region\",\"component\":\"server\""
 	check $? 'to where it was'
 	run runtime history --control "$control"
 	like "$out" 'system:kill-file .*the kill file is there' 'the journal has it'

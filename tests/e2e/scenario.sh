@@ -2,19 +2,11 @@
 # Scenarios as an operator meets them: `quotey lab play` and `quotey parity` with the files of
 # tests/lab/scenarios, what a mistake in a file is answered with, and exit codes. Speaks TAP.
 set -u
-QUOTEY=${QUOTEY:-./quotey/quotey}
-case $QUOTEY in /*) ;; *) QUOTEY=$PWD/$QUOTEY ;; esac
-top=$(cd "${top_srcdir:-.}" && pwd)
+. "$(dirname "$0")/lib.sh" || exit 99
 scenarios=$top/tests/lab/scenarios
-
-dir=$(mktemp -d "${TMPDIR:-/tmp}/quotey-scenario.XXXXXX") || exit 99
-trap 'rm -rf "$dir"' EXIT
-cd "$dir" || exit 99
 # Where plays put their databases: they must take them away again.
 mkdir tmp
 export TMPDIR=$dir/tmp
-
-. "$top/tests/lib/tap.sh" || exit 99
 
 both=
 has_backend legacy && has_backend region && both=yes

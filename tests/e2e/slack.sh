@@ -2,18 +2,8 @@
 # Slack, from outside: the real program connects to a local Slack, acks what it stores, and moves
 # its connection between the backends. TAP.
 set -u
-QUOTEY=${QUOTEY:-./quotey/quotey}
-peer=${top_builddir:-.}/tests/e2e/local_slack
-dir=$(mktemp -d "${TMPDIR:-/tmp}/quotey-slack.XXXXXX") || exit 99
-pid= peer_pid=
-cleanup() {
-	exec 7>&- # the local Slack ends with its input
-	for p in $pid $peer_pid; do kill -9 "$p" 2>/dev/null; wait "$p" 2>/dev/null; done
-	rm -rf "$dir"
-}
-trap cleanup EXIT
-cd "$dir" || exit 99
-. "${top_srcdir:-.}/tests/lib/tap.sh" || exit 99
+. "$(dirname "$0")/lib.sh" || exit 99
+peer=$build/tests/e2e/local_slack
 
 backends=
 for b in legacy region; do has_backend $b && backends="$backends $b"; done
@@ -23,7 +13,9 @@ first=$1 other=${2-}
 mkfifo in
 "$peer" "${other:-$first}" <in >said 2>peer.log &
 peer_pid=$!
+others=$peer_pid
 exec 7>in
+trap 'exec 7>&-; clean_up' EXIT # the local Slack ends with its input
 until [ -s said ]; do
 	kill -0 $peer_pid 2>/dev/null || { echo "Bail out! no local Slack: $(cat peer.log)"; exit 99; }
 	read -r -t 0.02 <> <(:)
@@ -34,10 +26,6 @@ config() { # TOKEN
 	cat >quotey.conf <<CONF
 [database]
 url = sqlite://$dir/quotey.db
-[web]
-port = 0
-[control]
-port = 0
 [security]
 key_file = $dir/quotey.key
 [slack]
@@ -48,33 +36,6 @@ bot_token = xoxb-local
 [runtime]
 backend = $first
 CONF
-}
-start() {
-	rm -f ready
-	mkfifo ready
-	"$QUOTEY" start --config quotey.conf >ready 2>>log &
-	pid=$!
-	exec 3<ready
-	read -r -t 30 line <&3
-	control=$(sed -n 's/.*"control":"\([^"]*\)".*/\1/p' <<<"$line")
-	[ -n "$control" ]
-}
-stop() {
-	kill -TERM $pid
-	read -r -t 30 line <&3
-	wait $pid
-	rc=$?
-	pid=
-}
-# until_like COMMAND... PATTERN: asks until the answer is like it, for ten seconds.
-until_like() {
-	local pattern=${*: -1} end=$((SECONDS + 10))
-	set -- "${@:1:$#-1}"
-	until out=$("$@" 2>&1) && [[ $out =~ $pattern ]]; do
-		[ $SECONDS -lt $end ] || return 1
-		read -r -t 0.05 <> <(:)
-	done
-	return 0
 }
 health() { curl -s "$control/health/ready"; }
 metrics() { curl -s "$control/metrics"; }
@@ -87,7 +48,7 @@ acked() { # ENVELOPE...
 }
 
 config xapp-local
-start
+begin log --config quotey.conf
 check $? 'the program starts with slack switched on'
 until_like health '"slack":"connected"'
 check $? 'health says that it is connected'
@@ -120,13 +81,13 @@ if [ -n "$other" ]; then
 	until_like metrics 'quotey_slack_received_total 24[^0-9]'
 	check $? 'and each was stored once'
 fi
-stop
-like "$rc $line" '^0 .*"tasks_live":0,"regions_live":0,"ops_live":0,"streams_live":0' 'TERM ends it, and nothing is left'
+finish
+like "$rc $out" '^0 .*"tasks_live":0,"regions_live":0,"ops_live":0,"streams_live":0' 'TERM ends it, and nothing is left'
 ! grep -q 'xapp-\|ticket=' log
 check $? 'neither the token nor a URL of a connection is in the log'
 
 config xapp-wrong
-start
+begin log --config quotey.conf
 check $? 'the program starts with a token that is no good'
 until_like health '"slack":"degraded","status":"degraded"'
 check $? 'health says degraded'
@@ -134,13 +95,13 @@ is "$(curl -s -o /dev/null -w '%{http_code}' "$control/health/ready")" 200 'whic
 like "$(cat log)" 'invalid_auth' 'the log says why'
 run runtime status --control "$control" --config quotey.conf
 like "$rc $out" '^0 .*slack' 'the component is listed'
-stop
+finish
 is "$rc" 0 'it ends well all the same'
 
 exec 7>&-
 wait $peer_pid
 is $? 0 'the local Slack has lost nothing of its own'
-peer_pid=
+others=
 like "$(tail -1 said)" '^connections [0-9]+ at most [12]$' 'there were never more than two connections'
 
 echo "1..$tests"

@@ -210,23 +210,28 @@ static enum qrt_err pipelined(struct qrt_cx *cx, struct site *site)
 	static const char *const bodies[] = {"hello", "one", "two", "hello"};
 	struct client *client;
 	struct reply reply;
+	struct qrt_http_stats stats;
 
 	EXPECT(!client_open(cx, site, &client));
 	EXPECT(!client_send(cx, client,
 			    GET("/") "POST /echo/1 HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\none"
 				     "POST /echo/2 HTTP/1.1\r\n" HOST
-				     "Transfer-Encoding: chunked\r\n\r\n3\r\ntwo\r\n0\r\n\r\n" GET(
-					 "/") "POST / HTTP/1.1\r\n" HOST
-					      "Transfer-Encoding: gzip\r\n\r\n"));
+				     "Transfer-Encoding: chunked\r\n\r\n3\r\ntwo\r\n0\r\n\r\n"
+				     "GET / HTTP/1.1\r\n" HOST "\r\n"
+				     "GET / HTTP/1.1\r\n" HOST "A: b\r\n folded\r\n\r\n"));
 	for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {
 		EXPECT(!client_reply(cx, client, false, &reply));
 		EXPECT(body_is(&reply, bodies[i]));
 		client_take(client, &reply);
 	}
-	/* One that is refused is refused as if it had come alone. */
+	/* One that is refused is refused as if it had come alone, and once. */
 	EXPECT(!client_reply(cx, client, false, &reply));
-	EXPECT(reply.status == 501);
+	EXPECT(reply.status == 400);
 	EXPECT(reply.close);
+	client_take(client, &reply);
+	EXPECT(client_fill(cx, client) == QRT_EEOF);
+	qrt_http_server_stats(site->server, &stats);
+	EXPECT(stats.status[4] == 1);
 	client_close(cx, &client);
 	return QRT_OK;
 }
