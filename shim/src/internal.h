@@ -231,8 +231,10 @@ struct qrt_task {
 	qrt_task_fn *fn;
 	void *arg;
 	const char *name, *site; /* static */
-	uint64_t id;		 /* in its runtime, from 1 */
-	uint64_t index;		 /* in its region, from 0 */
+	/* Whose call it answers, who waits until it has ended, on any runtime; or NULL. */
+	const struct qrt_cx *called_by;
+	uint64_t id;	/* in its runtime, from 1 */
+	uint64_t index; /* in its region, from 0 */
 	int64_t spawned_ns;
 	struct qrt__defer *defers;
 	struct qrt__list duties;      /* it holds these: qrt__obligation.in_holder */
@@ -471,7 +473,8 @@ struct qrt__region {
 	struct qrt__binding *binding;	    /* to a cancel token, or NULL: token.h */
 	struct qrt__defer *defers;
 	struct qrt__chunk *heap;
-	const char *correlation; /* of log lines, in the heap; NULL: the parent's */
+	/* Of log lines, in the heap; NULL: that of who is outside of it. Callees read it, too. */
+	_Atomic(const char *) correlation;
 	char first_detail[sizeof(((struct qrt_failure *)NULL)->detail)]; /* goes with first_err */
 };
 
@@ -496,6 +499,16 @@ const char *qrt__region_state_name(enum qrt__region_state state);
 void qrt__region_decided(const struct qrt_region *region);
 /* n zeroed bytes of the region's heap, past any limit. */
 void *qrt__region_alloc(struct qrt__region *region, size_t n);
+
+/* --- origins: on whose behalf a task runs --------------------------------------------------- */
+
+/*
+ * The correlation id of what is done with @cx, or NULL. On the thread of @cx's task, or of who is
+ * waited for by it; valid until that task closes the region.
+ */
+const char *qrt__correlation_of(const struct qrt_cx *cx);
+/* "server/http connection/http request > db/db" to @buf of @n bytes; the outer end is cut. */
+void qrt__path_of(const struct qrt_cx *cx, char *buf, size_t n);
 
 /* --- posts: work from other threads --------------------------------------------------------- */
 
@@ -894,7 +907,8 @@ typedef void qrt__call_drop_fn(void *arg);
  * result. The caller's deadline and capabilities do not travel unless the
  * call says so: @caps is what the task gets. A cancel is passed on; with
  * @abandon the caller leaves at its deadline and the task goes on, owned by
- * its region. @drop(arg) then comes later, but always exactly once. Suspends.
+ * its region. @drop(arg) then comes later, but always exactly once. Unless the
+ * caller may leave, the task's lines are on its behalf: origin.c. Suspends.
  */
 struct qrt__call_options {
 	struct qrt_runtime *rt;

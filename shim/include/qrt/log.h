@@ -22,6 +22,7 @@
 extern "C" {
 #endif
 
+struct qrt_job; /* qrt/lane.h */
 struct qrt_log;
 
 #define QRT_LOG_LEVELS(X)                                                                          \
@@ -51,6 +52,9 @@ enum qrt_log_format {
 /* A line is at most so long, with its end; a value before it is escaped. */
 #define QRT_LOG_LINE_MAX 4096
 #define QRT_LOG_VALUE_MAX 480
+/* Correlation ids are at most so long, and paths with their NUL. */
+#define QRT_LOG_CORRELATION_MAX 128
+#define QRT_LOG_PATH_SIZE 256
 
 /*
  * Which lines are wanted: "info", or with components of their own "info,db=debug,access=off".
@@ -110,19 +114,36 @@ struct qrt_log_line {
 QRT_API void qrt_log_write(struct qrt_log *log, const struct qrt_log_line *line);
 
 /*
- * The same with the time, correlation id and path of @cx's task ("server/http connection/http
- * request": the regions it is in). @cx NULL: none of these. Needs no capability.
+ * The same with the time, correlation id and path of @cx's task: the regions it is in, then its
+ * name; for a task that answers a call, behind the caller's path, "server/http connection/http
+ * request/http connection > db/db". A path that is too long loses its outer end. @cx NULL: none of
+ * these. Needs no capability.
  */
 QRT_API void qrt_log_at(struct qrt_log *log, const struct qrt_cx *cx, enum qrt_log_level level,
 			const char *component, const char *message,
 			const struct qrt_log_field *fields);
-/* Fills in time, correlation id and path of @cx's task; the path goes to @buf of @n bytes. */
+/*
+ * Fills in time, correlation id and path of @cx's task; the path goes to @buf of @n bytes, at
+ * least 4. The id is valid as long as the task is in the region it has now.
+ */
 QRT_API void qrt_log_line_of(struct qrt_log_line *line, const struct qrt_cx *cx, char *buf,
 			     size_t n);
+/* For the job itself, which has no cx: as a line of the task that waits for it, or has left it. */
+QRT_API void qrt_log_job_at(struct qrt_log *log, struct qrt_job *job, enum qrt_log_level level,
+			    const char *component, const char *message,
+			    const struct qrt_log_field *fields);
 
 /*
- * From now on lines of cx's region and those below it, of this runtime, carry @correlation, which
- * is copied. Errors: ENOMEM.
+ * From now on lines of cx's region carry @correlation, which is copied, and cut at
+ * QRT_LOG_CORRELATION_MAX bytes: of its tasks, of the regions below it, and of whatever these call
+ * through a port, on this or another runtime, with all that it opens and calls in its turn; and of
+ * the lane jobs of all these. The innermost region with an id counts. A component's home region is
+ * everybody's: a handler that wants an id of its own opens a region for it.
+ *
+ * A message is no call: who receives it from a channel or a mailbox works on its own behalf, when
+ * the sender may be gone. What shall go on under the sender's id carries it, as a member of its
+ * own, to a region that is correlated with it. Nor has a call from a thread that is no runtime's
+ * an id, or what is spawned into a region outside of the one with the id. Errors: ENOMEM.
  */
 QRT_API enum qrt_err qrt_log_correlate(struct qrt_cx *cx, const char *correlation) QRT_MUST_USE;
 
@@ -130,10 +151,14 @@ QRT_API enum qrt_err qrt_log_correlate(struct qrt_cx *cx, const char *correlatio
 #define QRT_LOG_TEXT(key, value) ((struct qrt_log_field){(key), qrt__log_text(value), 0})
 #define QRT_LOG_INT(key, value) ((struct qrt_log_field){(key), NULL, (int64_t)(value)})
 #define qrt_log(log, cx, level, component, ...)                                                    \
-	qrt__log_fields((log), (cx), (level), (component), __VA_ARGS__, ((struct qrt_log_field){0}))
-#define qrt__log_fields(log, cx, level, component, message, ...)                                   \
-	qrt_log_at((log), (cx), (level), (component), (message),                                   \
-		   (const struct qrt_log_field[]){__VA_ARGS__})
+	qrt__log_fields(qrt_log_at, (log), (cx), (level), (component), __VA_ARGS__,                \
+			((struct qrt_log_field){0}))
+#define qrt_log_job(log, job, level, component, ...)                                               \
+	qrt__log_fields(qrt_log_job_at, (log), (job), (level), (component), __VA_ARGS__,           \
+			((struct qrt_log_field){0}))
+#define qrt__log_fields(fn, log, who, level, component, message, ...)                              \
+	fn((log), (who), (level), (component), (message),                                          \
+	   (const struct qrt_log_field[]){__VA_ARGS__})
 #endif
 /* NULL is no number. */
 static inline const char *qrt__log_text(const char *text)

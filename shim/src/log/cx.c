@@ -1,34 +1,9 @@
 /* What a line takes from the task that writes it: time, correlation id, and where it is. */
-#include <stdio.h>
-
 #include "shim/src/internal.h"
 
 #include <qrt/log.h>
 
-#define PATH_SIZE 192
-#define DEPTH_MAX 16
-
-/* The regions of @cx from the outermost one below the root, then the task. */
-static void path_of(const struct qrt_cx *cx, char *buf, size_t n)
-{
-	const struct qrt__region *chain[DEPTH_MAX];
-	size_t depth = 0, used = 0;
-
-	for (const struct qrt__region *r = cx->region; r != NULL && r->parent != NULL;
-	     r = r->parent) {
-		/* Of a very deep tree the outer part is the same for many: it goes. */
-		if (depth < DEPTH_MAX) {
-			chain[depth++] = r;
-		}
-	}
-	buf[0] = '\0';
-	while (depth-- > 0 && used < n) {
-		used += (size_t)snprintf(buf + used, n - used, "%s/", chain[depth]->name);
-	}
-	if (used < n) {
-		snprintf(buf + used, n - used, "%s", cx->task->name);
-	}
-}
+#include "shim/src/loop/lane.h"
 
 void qrt_log_line_of(struct qrt_log_line *line, const struct qrt_cx *cx, char *buf, size_t n)
 {
@@ -39,11 +14,8 @@ void qrt_log_line_of(struct qrt_log_line *line, const struct qrt_cx *cx, char *b
 	}
 	rt = cx->task->rt;
 	line->wall_ms = rt->driver->wall_ms(rt);
-	for (const struct qrt__region *r = cx->region; r != NULL && line->correlation == NULL;
-	     r = r->parent) {
-		line->correlation = r->correlation;
-	}
-	path_of(cx, buf, n);
+	line->correlation = qrt__correlation_of(cx);
+	qrt__path_of(cx, buf, n);
 	line->path = buf;
 }
 
@@ -52,7 +24,7 @@ void qrt_log_at(struct qrt_log *log, const struct qrt_cx *cx, enum qrt_log_level
 {
 	struct qrt_log_line line = {
 	    .level = level, .component = component, .message = message, .fields = fields};
-	char path[PATH_SIZE];
+	char path[QRT_LOG_PATH_SIZE];
 
 	if (qrt_log_wants(log, level, component)) {
 		qrt_log_line_of(&line, cx, path, sizeof(path));
@@ -60,15 +32,39 @@ void qrt_log_at(struct qrt_log *log, const struct qrt_cx *cx, enum qrt_log_level
 	}
 }
 
+void qrt_log_job_at(struct qrt_log *log, struct qrt_job *job, enum qrt_log_level level,
+		    const char *component, const char *message, const struct qrt_log_field *fields)
+{
+	struct qrt__job_origin origin;
+
+	if (qrt_log_wants(log, level, component)) {
+		qrt__job_origin(job, &origin);
+		qrt_log_write(log, &(struct qrt_log_line){.level = level,
+							  .component = component,
+							  .message = message,
+							  .fields = fields,
+							  .correlation = origin.correlation,
+							  .path = origin.path,
+							  .wall_ms = origin.wall_ms});
+	}
+}
+
 enum qrt_err qrt_log_correlate(struct qrt_cx *cx, const char *correlation)
 {
-	size_t n = strlen(correlation) + 1;
-	char *copy = qrt_alloc(cx, n);
+	size_t n = strnlen(correlation, QRT_LOG_CORRELATION_MAX + 1);
+	char *copy;
 
+	if (n > QRT_LOG_CORRELATION_MAX) {
+		/* Not in the middle of a code point. */
+		do {
+			n--;
+		} while (n > 0 && ((unsigned char)correlation[n] & 0xc0) == 0x80);
+	}
+	copy = qrt_alloc(cx, n + 1); /* zeroed */
 	if (copy == NULL) {
 		return QRT_ENOMEM;
 	}
 	memcpy(copy, correlation, n);
-	cx->region->correlation = copy;
+	atomic_store_explicit(&cx->region->correlation, copy, memory_order_release);
 	return QRT_OK;
 }

@@ -36,8 +36,9 @@ struct qrt__call {
 	struct qrt_task *task; /* callee's thread: while it lives */
 	bool stop_early;       /* callee's thread: asked to end before it began */
 
-	struct qrt_runtime *from; /* NULL: a thread waits */
-	struct qrt__wait *wait;	  /* caller's thread: NULL once it left */
+	const struct qrt_cx *on_behalf; /* of who waits to the end; NULL: they may leave */
+	struct qrt_runtime *from;	/* NULL: a thread waits */
+	struct qrt__wait *wait;		/* caller's thread: NULL once it left */
 	struct thread_wait *thread;
 };
 
@@ -88,7 +89,10 @@ static void come_back(struct qrt_runtime *rt, struct qrt__post *post)
 static void call_finish(struct qrt__call *call, enum qrt_err result)
 {
 	call->result = result;
-	call->task = NULL;
+	if (call->task) {
+		call->task->called_by = NULL; /* they may be gone before the last of it */
+		call->task = NULL;
+	}
 	qrt__tell_named(call->opts.rt, QRT__TRACE_OP_END, &call->go, 0, call->opts.name, NULL);
 	if (!decide(call, ANSWERED)) {
 		call_unref(call);
@@ -150,7 +154,10 @@ static void begin(struct qrt__call *call)
 		snprintf(call->detail, sizeof(call->detail), "runtime %s: %s", rt->name,
 			 qrt_err_text(err));
 		call_finish(call, err);
-	} else if (call->stop_early) {
+		return;
+	}
+	call->task->called_by = call->on_behalf;
+	if (call->stop_early) {
 		qrt__cancel_task(call->task, QRT_CANCEL_USER, "the caller left");
 	}
 }
@@ -248,6 +255,7 @@ enum qrt_err qrt__call(struct qrt_cx *cx, const struct qrt__call_options *opts, 
 	qrt__wait_init(&caller.wait, cx, QRT__WAIT_CALL, opts->name, caller_abort);
 	caller.wait.holder = callee_of;
 	caller.wait.site = opts->site;
+	call->on_behalf = opts->abandon ? NULL : cx;
 	call->from = rt;
 	call->wait = &caller.wait;
 	qrt__tell_named(rt, QRT__TRACE_OP, call, 0, opts->name, opts->site);

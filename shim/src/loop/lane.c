@@ -40,7 +40,8 @@ struct qrt_job {
 	struct qrt_duty duty;
 	void (*drop)(void *arg);    /* NULL: it cannot be left */
 	int64_t grace_ns, leave_ns; /* of a wait for what is unwanted; when it ends */
-	struct caller *caller;	    /* loop thread; NULL: it was left, and frees itself */
+	struct caller *caller;	    /* set by the loop's thread; NULL: it was left, frees itself */
+	char *correlation;	    /* once it was left, of who did, or NULL; the lane's lock */
 	struct qrt__post done;
 	struct qrt__timer start; /* the lab's moment */
 	struct qrt__list node;	 /* in the queue; in the lab then in joined */
@@ -50,6 +51,7 @@ struct qrt_job {
 /* Who waits for a job; on its stack. */
 struct caller {
 	struct qrt__wait wait;
+	const struct qrt_cx *cx;
 	struct qrt_job *job;
 	bool left; /* the job is no longer its own, and may be gone */
 };
@@ -80,7 +82,11 @@ static bool simulated(const struct qrt_lane *lane)
 static void leave(struct qrt_job *job)
 {
 	struct caller *caller = job->caller;
+	const char *id = qrt__correlation_of(caller->cx);
+	pthread_mutex_lock(&job->lane->lock); /* it may be writing a line */
+	job->correlation = id ? strdup(id) : NULL;
 	job->caller = NULL;
+	pthread_mutex_unlock(&job->lane->lock);
 	caller->left = true;
 	caller->wait.aborted = true;
 	QRT__COUNT(job->lane->rt->jobs_left, 1);
@@ -94,6 +100,7 @@ static void bury(struct qrt_job *job)
 	QRT__COUNT(job->lane->rt->jobs_left, -1);
 	QRT_IGNORE(qrt_settle(&job->duty), "a runtime that was closed over it has settled it");
 	job->drop(job->arg);
+	free(job->correlation);
 	free(job);
 }
 
@@ -457,6 +464,7 @@ static enum qrt_err run_job(struct qrt_cx *cx, struct caller *caller, int64_t qu
 	if (err) {
 		return err;
 	}
+	caller->cx = cx;
 	job->caller = caller;
 	job->deadline_ns = cx->deadline_ns;
 	job->queue_ns = queue_deadline_ns;
@@ -567,6 +575,23 @@ enum qrt_err qrt_job_fail(struct qrt_job *job, enum qrt_err err, const char *fmt
 	vsnprintf(job->detail, sizeof(job->detail), fmt, args);
 	va_end(args);
 	return err;
+}
+
+void qrt__job_origin(struct qrt_job *job, struct qrt__job_origin *ret_origin)
+{
+	struct qrt_lane *lane = job->lane;
+	char outer[sizeof(ret_origin->path) - QRT__JOB_LANE_MAX] = "";
+	pthread_mutex_lock(&lane->lock);
+	const char *id = job->correlation;
+	if (job->caller) {
+		id = qrt__correlation_of(job->caller->cx);
+		qrt__path_of(job->caller->cx, outer, sizeof(outer));
+	}
+	snprintf(ret_origin->correlation, sizeof(ret_origin->correlation), "%s", id ? id : "");
+	pthread_mutex_unlock(&lane->lock);
+	snprintf(ret_origin->path, sizeof(ret_origin->path), "%s%s%.*s", outer,
+		 outer[0] ? " > " : "", QRT__JOB_LANE_MAX - 4, lane->name);
+	ret_origin->wall_ms = lane->rt->driver->wall_ms(lane->rt);
 }
 
 size_t qrt_lane_depth(const struct qrt_lane *lane)

@@ -7,6 +7,7 @@
 #define QRT_SHIM_LANE_H
 
 #include <qrt/lane.h>
+#include <qrt/log.h>
 
 /*
  * For a job that runs: the next in line, if it is for the same function, now counts as running,
@@ -17,6 +18,15 @@ struct qrt_job *qrt__job_join(struct qrt_job *leader);
 void *qrt__job_arg(const struct qrt_job *job);
 /* Ends a job that was joined, while the leader still runs. It and its argument are gone then. */
 void qrt__job_end(struct qrt_job *job, enum qrt_err result);
+
+/* For a line that @job writes: on whose behalf it runs, also when they have left it. */
+enum { QRT__JOB_LANE_MAX = 64 };
+struct qrt__job_origin {
+	char correlation[QRT_LOG_CORRELATION_MAX + 1]; /* "": none */
+	char path[QRT_LOG_PATH_SIZE];		       /* "server/... > db/db > the lane" */
+	int64_t wall_ms;
+};
+void qrt__job_origin(struct qrt_job *job, struct qrt__job_origin *ret_origin);
 
 /* @idle: nobody waits for the lane. Bounded work: nothing interrupts it, who comes then waits. */
 typedef void qrt__tend_fn(void *arg, bool idle);

@@ -9,6 +9,7 @@
 #include "shim/src/fiber/census.h"
 #include "shim/src/internal.h"
 #include "shim/src/base/report.h"
+#include "shim/src/log/internal.h"
 #include "shim/src/region/token.h"
 
 enum { HOGS = 5, DEADLOCKS = 16 };
@@ -130,6 +131,17 @@ static void put_wait(struct dump *dump, const struct qrt_task *task)
 
 /* --- tasks and duties ------------------------------------------------------------------------ */
 
+/* It comes from outside, so it may be a secret. */
+static void put_correlation(struct dump *dump, const struct qrt_task *task)
+{
+	const char *id = qrt__correlation_of(task->top ? &task->top->cx : &task->cx);
+	char safe[QRT__LOG_VALUE_SIZE];
+	if (id) {
+		qrt__log_redact(id, safe);
+		qrt__report_text(&dump->report, "correlation", safe);
+	}
+}
+
 static void put_who(struct dump *dump, const struct qrt_task *task)
 {
 	struct qrt__report *report = &dump->report;
@@ -142,6 +154,7 @@ static void put_who(struct dump *dump, const struct qrt_task *task)
 		qrt__report_text(report, "state",
 				 task->state == QRT__TASK_RUNNING ? "running" : "ready");
 	}
+	put_correlation(dump, task);
 }
 
 static void put_protection(struct dump *dump, const struct qrt_task *task)
