@@ -71,6 +71,7 @@ static int open_database(struct qrt_cx *cx, struct qy_host *host)
 		qy_assign_by_kill_file(host->log, config, host->assigned);
 	}
 	qy_cli_database_options(config, &host->db_env.options);
+	host->db_env.log = host->log;
 	return code;
 }
 

@@ -8,6 +8,11 @@
 #include "quotey/db/migrate.h"
 #include "quotey/db/store.h"
 
+struct instance {
+	struct qy_store store;
+	struct qrt_log *log;
+};
+
 typedef enum qrt_err handle_fn(struct qrt_cx *cx, struct qy_store *store, void *msg);
 
 static enum qrt_err handle_quote_create(struct qrt_cx *cx, struct qy_store *store, void *arg)
@@ -132,39 +137,84 @@ static handle_fn *const handlers[QY_DB_OP_COUNT] = {
 #undef QY_DB_OP_HANDLER
 };
 
+static const char *const names[QY_DB_OP_COUNT] = {
+#define QY_DB_OP_NAME(name, member) [QY_DB_OP_##name] = #member,
+    QY_DB_OP_MAP(QY_DB_OP_NAME)
+#undef QY_DB_OP_NAME
+};
+
 static enum qrt_err start(struct qrt_cx *cx, struct qrt_region *home, void *env, void **ret_state)
 {
 	const struct qy_db_env *db_env = env;
-	struct qy_store *store = calloc(1, sizeof(*store));
+	struct instance *instance = calloc(1, sizeof(*instance));
 	enum qrt_err err;
 
 	(void)home;
-	if (!store) {
+	if (!instance) {
 		return qrt_fail(cx, QRT_ENOMEM, "db");
 	}
-	err = qrt_db_open(cx, &db_env->options, &store->db);
+	instance->log = db_env->log;
+	err = qrt_db_open(cx, &db_env->options, &instance->store.db);
 	if (!err) {
-		err = qy_migrate_verify(cx, store->db, &qy_migrations);
+		err = qy_migrate_verify(cx, instance->store.db, &qy_migrations);
 	}
 	if (err) {
 		/* Closing may meet errors of its own; the first detail is the one to keep. */
 		char detail[256];
 
 		qy_text_cut(detail, sizeof(detail), qrt_detail(cx));
-		qrt_db_close(cx, &store->db);
-		free(store);
+		qrt_db_close(cx, &instance->store.db);
+		free(instance);
 		return qrt_fail(cx, err, "%s", detail);
 	}
-	*ret_state = store;
+	*ret_state = instance;
 	return QRT_OK;
 }
 
 static void stop(struct qrt_cx *cx, void *state)
 {
-	struct qy_store *store = state;
+	struct instance *instance = state;
 
-	qrt_db_close(cx, &store->db);
-	free(store);
+	qrt_db_close(cx, &instance->store.db);
+	free(instance);
+}
+
+/* One line for each operation, for who asks for them: it costs less than a statement. */
+static void log_operation(struct qrt_cx *cx, const struct instance *instance, uint32_t op,
+			  int64_t began_ns, enum qrt_err err)
+{
+	const char *detail = qrt_detail(cx);
+	int64_t now_ns = began_ns;
+	char path[QRT_LOG_PATH_SIZE];
+	struct qrt_log_line line = {.level = QRT_LOG_DEBUG,
+				    .component = "db",
+				    .message = err ? "failed" : "done",
+				    .each = true};
+
+	QRT_IGNORE(qrt_now(cx, &now_ns), "it took no time, then");
+	const struct qrt_log_field fields[] = {
+	    QRT_LOG_TEXT("operation", names[op]),
+	    QRT_LOG_INT("us", (now_ns - began_ns) / 1000),
+	    {.key = err ? "why" : NULL, .text = detail[0] != '\0' ? detail : qrt_err_text(err)},
+	    {0},
+	};
+	line.fields = fields;
+	qrt_log_line_of(&line, cx, path, sizeof(path));
+	qrt_log_write(instance->log, &line);
+}
+
+static enum qrt_err operate(struct qrt_cx *cx, struct instance *instance, struct qrt_msg *msg)
+{
+	int64_t began_ns = 0;
+	enum qrt_err err;
+
+	if (!qrt_log_wants(instance->log, QRT_LOG_DEBUG, "db")) {
+		return handlers[msg->op](cx, &instance->store, msg);
+	}
+	QRT_IGNORE(qrt_now(cx, &began_ns), "it took no time, then");
+	err = handlers[msg->op](cx, &instance->store, msg);
+	log_operation(cx, instance, msg->op, began_ns, err);
+	return err;
 }
 
 static enum qrt_err handle(struct qrt_cx *cx, void *state, struct qrt_msg *msg,
@@ -175,7 +225,7 @@ static enum qrt_err handle(struct qrt_cx *cx, void *state, struct qrt_msg *msg,
 	if (msg->op >= QY_DB_OP_COUNT) {
 		err = qrt_fail(cx, QRT_ENOTSUP, "db has no operation %u", msg->op);
 	} else {
-		err = handlers[msg->op](cx, state, msg);
+		err = operate(cx, state, msg);
 	}
 	if (err) {
 		qrt_msg_destroy(&msg);
@@ -187,11 +237,11 @@ static enum qrt_err handle(struct qrt_cx *cx, void *state, struct qrt_msg *msg,
 
 static size_t figures(void *state, struct qrt_figure *ret_figures, size_t n_max)
 {
-	const struct qy_store *store = state;
+	const struct instance *instance = state;
 	struct qrt_db_stats stats;
 	size_t n = 0;
 
-	qrt_db_stats(store->db, &stats);
+	qrt_db_stats(instance->store.db, &stats);
 	const struct qrt_figure all[] = {
 	    {"db_reads_total", "Reads that succeeded on a lane.", false, stats.reads},
 	    {"db_short_reads_total", "Reads that ended on the loop.", false, stats.shorts},

@@ -6,10 +6,12 @@
 
 #include <qrt/component.h>
 #include <qrt/db.h>
+#include <qrt/log.h>
 
 /* What its host gives as env; must outlive every instance. */
 struct qy_db_env {
 	struct qrt_db_options options; /* url, readers, synchronous_full, times */
+	struct qrt_log *log;	       /* NULL: silent */
 };
 
 /*

@@ -507,7 +507,10 @@ void *qrt__region_alloc(struct qrt__region *region, size_t n);
  * waited for by it; valid until that task closes the region.
  */
 const char *qrt__correlation_of(const struct qrt_cx *cx);
-/* "server/http connection/http request > db/db" to @buf of @n bytes; the outer end is cut. */
+/*
+ * "server/http server/http request/http connection > db/db": regions and task, for a callee behind
+ * its caller's. To @buf of @n bytes, at least 4; the outer end is cut.
+ */
 void qrt__path_of(const struct qrt_cx *cx, char *buf, size_t n);
 
 /* --- posts: work from other threads --------------------------------------------------------- */

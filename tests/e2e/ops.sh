@@ -22,7 +22,11 @@ secret=${key##*_} id=${key#qk_} id=${id%%_*}
 
 # --- the log ---------------------------------------------------------------------------------
 
-begin log --set logging.format=json --set logging.level=info,access=debug
+apart=
+if has_backend legacy && has_backend region; then
+	apart='--set runtime.server=region --set runtime.db=legacy'
+fi
+begin log --set logging.format=json --set logging.level=info,access=debug,db=debug $apart
 token=$(sed -n 's/^control_token = //p' quotey.key)
 auth /api/v1/quotes/quote-netnew-001 -H 'X-Correlation-Id: e2e-1'
 is "$status" 200 'it answers'
@@ -39,6 +43,9 @@ like "$out" '"jobs_live":0,"drain":\{"in_flight":0,"answered":0,"refused":0,"idl
 like "$(count)" '^[1-9][0-9]*$' 'every line is a JSON object'
 is "$(count component=access method=GET 'route=/api/v1/quotes/{id}' status=200 us= bytes= key="$id" \
 	client=127.0.0.1 correlation=e2e-1 path=)" 1 'an access line has the route and who asked'
+is "$(count component=db message=done operation=quote_get us= correlation=e2e-1 path=)" 1 \
+	'so has a line of db, which answers on another loop'
+like "$(grep '"operation":"quote_get"' log)" '"path":"server/http server/http request/[a-z ]+ > db/db"' 'and says how it came there'
 is "$(count component=access route=- status=404 key=-)" 1 'one without a route, too'
 is "$(count component=server level=warn message=denied code=INVALID_API_KEY key=01234567)" 1 'a refusal is told'
 is "$(count component=control level=warn actor=user:cli 'reason=a try')" 1 'so is a kill'

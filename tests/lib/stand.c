@@ -129,6 +129,7 @@ static void stand_open(struct stand *stand, const char *backend,
 	close(fd);
 	snprintf(stand->url, sizeof(stand->url), "sqlite://%s", stand->path);
 	stand->db_env.options = (struct qrt_db_options){.url = stand->url, .readers = 2};
+	stand->db_env.log = stand->log;
 	stand->server_env.more_routes = routes;
 	stand->server_env.linger_ns = 10 * QRT_MS;
 	assert_int_equal(qrt_switchboard_create(&opts, &stand->sb), QRT_OK);

@@ -126,12 +126,19 @@ static enum qrt_err secret_paths(struct qrt_cx *cx, void *arg)
 
 static void access_log(struct stand *stand)
 {
-	char key[32];
+	char key[32], line[512];
+	const char *at;
 
 	stand_run(stand, secret_paths);
 	assert_non_null(strstr(stand->text, " debug access: answered method=GET "
 					    "route=/api/v1/quotes/{id} status=200 us="));
 	assert_non_null(strstr(stand->text, " client=127.0.0.1 correlation=abc-1 path="));
+	/* What db did for it says so, and on whose way it was. */
+	at = strstr(stand->text, " debug db: done operation=quote_get us=");
+	assert_non_null(at);
+	snprintf(line, sizeof(line), "%.*s", (int)strcspn(at, "\n"), at);
+	assert_non_null(strstr(line, " correlation=abc-1 path=\"server/http server/http request/"));
+	assert_string_equal(line + strlen(line) - strlen(" > db/db\""), " > db/db\"");
 	assert_non_null(strstr(stand->text, " method=GET route=- status=404 us="));
 	assert_non_null(strstr(stand->text, "/http request/http "));
 	snprintf(key, sizeof(key), " key=%.8s ", stand->boss + 3);

@@ -115,7 +115,7 @@ QRT_API void qrt_log_write(struct qrt_log *log, const struct qrt_log_line *line)
 
 /*
  * The same with the time, correlation id and path of @cx's task: the regions it is in, then its
- * name; for a task that answers a call, behind the caller's path, "server/http connection/http
+ * name; for a task that answers a call, behind the caller's path: "server/http server/http
  * request/http connection > db/db". A path that is too long loses its outer end. @cx NULL: none of
  * these. Needs no capability.
  */
