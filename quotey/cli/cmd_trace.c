@@ -29,7 +29,7 @@ int qy_cmd_runtime_trace(struct qy_cli *cli)
 {
 	char body[BODY_SIZE];
 	struct qy_cli_question question = {.method = "POST",
-					   .path = "/runtime/trace",
+					   .path = "/trace",
 					   .body = body,
 					   .is_change = true,
 					   .text_max = TEXT_MAX};

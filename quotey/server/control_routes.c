@@ -14,7 +14,7 @@ const struct qrt_control_route qy_control_routes[] = {
     {"POST", "/runtime/kill", QRT_CONTROL_CHANGE, qy_control_kill},
     {"POST", "/runtime/rollback", QRT_CONTROL_CHANGE, qy_control_rollback},
     {"POST", "/runtime/set", QRT_CONTROL_CHANGE, qy_control_set},
-    {"POST", "/runtime/trace", QRT_CONTROL_CHANGE, qy_control_trace},
+    {"POST", "/trace", QRT_CONTROL_CHANGE, qy_control_trace},
 };
 
 const size_t qy_control_route_count = sizeof(qy_control_routes) / sizeof(qy_control_routes[0]);

@@ -1,5 +1,5 @@
 /*
- * POST /runtime/trace: records every runtime for some seconds and answers with the recording. One
+ * POST /trace: records every runtime for some seconds and answers with the recording. One
  * at a time. A loop that does not answer is left out; what it was asked it does, and undoes, in
  * order, when it comes back.
  */

@@ -362,8 +362,7 @@ static void recorded(struct stand *stand)
 
 	/* Twice: the first one has left nothing running. */
 	for (int i = 0; i < 2; i++) {
-		text = stand_control(stand, "POST", "/runtime/trace",
-				     "{\"secs\":1,\"events\":1000}", 200);
+		text = stand_control(stand, "POST", "/trace", "{\"secs\":1,\"events\":1000}", 200);
 		for (size_t j = 0; j < stand->n_runtimes; j++) {
 			char part[80];
 
@@ -376,21 +375,20 @@ static void recorded(struct stand *stand)
 		assert_non_null(strstr(text, "\"name\":\"sleep\",\"cat\":\"waiting\""));
 		free(text);
 	}
-	stand_control_has(stand, "POST", "/runtime/trace", "{\"secs\":0}", 400,
+	stand_control_has(stand, "POST", "/trace", "{\"secs\":0}", 400,
 			  "secs: must be from 1 to 20");
-	stand_control_has(stand, "POST", "/runtime/trace", "{\"secs\":21}", 400,
+	stand_control_has(stand, "POST", "/trace", "{\"secs\":21}", 400,
 			  "secs: must be from 1 to 20");
-	stand_control_has(stand, "POST", "/runtime/trace", "{\"events\":100001}", 400,
+	stand_control_has(stand, "POST", "/trace", "{\"events\":100001}", 400,
 			  "events: must be from 1 to 100000");
-	stand_control_has(stand, "POST", "/runtime/trace", "{\"seconds\":1}", 422, "seconds");
-	stand_control_has(stand, "POST", "/runtime/trace", "[", 400, "");
+	stand_control_has(stand, "POST", "/trace", "{\"seconds\":1}", 422, "seconds");
+	stand_control_has(stand, "POST", "/trace", "[", 400, "");
 	atomic_store(&stand->control.is_recording, true);
-	stand_control_has(stand, "POST", "/runtime/trace", "", 409,
-			  "Another recording is under way.");
+	stand_control_has(stand, "POST", "/trace", "", 409, "Another recording is under way.");
 	atomic_store(&stand->control.is_recording, false);
 	/* When all stops a recording does not make it wait: it ends without a sleep. */
 	atomic_store(&stand->control.draining, true);
-	text = stand_control(stand, "POST", "/runtime/trace", "{\"secs\":20}", 200);
+	text = stand_control(stand, "POST", "/trace", "{\"secs\":20}", 200);
 	assert_non_null(strstr(text, "\"traceEvents\":["));
 	assert_null(strstr(text, "\"name\":\"sleep\""));
 	free(text);
