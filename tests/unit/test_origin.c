@@ -7,7 +7,6 @@
 #include <pthread.h>
 #include <qrt/lab.h>
 #include <qrt/lane.h>
-#include <qrt/log.h>
 #include <qrt/switchboard.h>
 #include <qrt/trace.h>
 #include <stdatomic.h>
@@ -17,52 +16,10 @@
 
 #include "tests/lib/backends.h"
 #include "tests/lib/labs.h"
+#include "tests/lib/lines.h"
 #include "tests/lib/test.h"
 
 enum { CALLERS = 4, CALLS = 8, DUMP_SIZE = 65536 };
-
-/* --- a log into memory ----------------------------------------------------------------------- */
-
-static struct {
-	char text[65536];
-	size_t n;
-} lines;
-static struct qrt_log *the_log;
-
-/* Under the log's lock. */
-static void keep(void *arg, const char *text, size_t n)
-{
-	(void)arg;
-	if (n < sizeof(lines.text) - lines.n) {
-		memcpy(lines.text + lines.n, text, n);
-		lines.n += n;
-		lines.text[lines.n] = '\0';
-	}
-}
-
-static void begin_log(void)
-{
-	const struct qrt_log_options opts = {.levels = "debug", .sink = keep};
-	lines.n = 0;
-	lines.text[0] = '\0';
-	assert_int_equal(qrt_log_open(&opts, NULL, &the_log), QRT_OK);
-}
-
-/* Whether exactly one line says @message, and @rest after it. */
-static bool said(const char *message, const char *rest)
-{
-	char start[64], whole[512];
-	snprintf(start, sizeof(start), " info test: %s ", message);
-	snprintf(whole, sizeof(whole), "%s%s\n", start, rest);
-	const char *at = strstr(lines.text, start);
-	if (at && !strstr(at + 1, start) && strncmp(at, whole, strlen(whole)) == 0) {
-		return true;
-	}
-	fprintf(stderr, "not once \"%s%s\" in\n%s", start, rest, lines.text);
-	return false;
-}
-
-#define SAY(cx, message) qrt_log(the_log, (cx), QRT_LOG_INFO, "test", (message))
 
 /* --- two components: the outer one calls the inner one --------------------------------------- */
 
@@ -103,7 +60,7 @@ static enum qrt_err call(struct qrt_cx *cx, struct qrt_port *port, const struct 
 static enum qrt_err say_in_job(struct qrt_job *job, void *arg)
 {
 	(void)arg;
-	qrt_log_job(the_log, job, QRT_LOG_INFO, "test", "job");
+	qrt_log_job(lines_log, job, QRT_LOG_INFO, "test", "job");
 	return QRT_OK;
 }
 
@@ -128,6 +85,7 @@ static enum qrt_err in_region(struct qrt_cx *cx, const char *own, char *message)
 	if (own) {
 		EXPECT(!qrt_log_correlate(qrt_region_cx(part), own));
 	}
+	SAY(qrt_region_cx(part), own ? "in its own" : "inside");
 	enum qrt_err err = qrt_spawn_at(part, helper, message, "helper", QRT_SITE);
 	return qrt_region_close(cx, &part, err);
 }
@@ -157,7 +115,7 @@ static enum qrt_err outer_handle(struct qrt_cx *cx, void *state, struct qrt_msg 
 	(void)state;
 	if (ask->n) {
 		err = qrt_yield(cx);
-		qrt_log(the_log, cx, QRT_LOG_INFO, "test", "one", QRT_LOG_INT("n", ask->n),
+		qrt_log(lines_log, cx, QRT_LOG_INFO, "test", "one", QRT_LOG_INT("n", ask->n),
 			QRT_LOG_TEXT("for", ask->who));
 	} else {
 		err = tour(cx, ask);
@@ -310,11 +268,11 @@ static enum qrt_err play_main(struct qrt_cx *cx, void *arg)
 static void in_one_runtime(const char *backend, qrt_task_fn *fn, void *arg)
 {
 	struct play play = {.fn = fn, .arg = arg};
-	begin_log();
+	lines_begin();
 	assert_int_equal(qrt_switchboard_create(NULL, &site.sb), QRT_OK);
 	assert_int_equal(on_backend(backend, play_main, &play), QRT_OK);
 	qrt_switchboard_destroy(&site.sb);
-	qrt_log_close(&the_log);
+	lines_end();
 }
 
 static struct qrt_runtime *open_runtime(const char *backend, const char *name)
@@ -330,7 +288,7 @@ static void in_three_runtimes(struct qrt_runtime *host, struct qrt_runtime *a,
 			      struct qrt_runtime *b, qrt_task_fn *fn, void *arg)
 {
 	struct play play = {.fn = fn, .arg = arg, .outer_at = "a", .inner_at = "b"};
-	begin_log();
+	lines_begin();
 	assert_int_equal(qrt_switchboard_create(NULL, &site.sb), QRT_OK);
 	assert_int_equal(qrt_runtime_start(a), QRT_OK);
 	assert_int_equal(qrt_runtime_start(b), QRT_OK);
@@ -343,7 +301,7 @@ static void in_three_runtimes(struct qrt_runtime *host, struct qrt_runtime *a,
 	qrt_runtime_close(&a);
 	qrt_runtime_close(&b);
 	qrt_runtime_close(&host);
-	qrt_log_close(&the_log);
+	lines_end();
 }
 
 /* Returns the lab's hash. */
@@ -394,15 +352,19 @@ static enum qrt_err with_an_id(struct qrt_cx *cx, void *arg)
 	(void)arg;
 	EXPECT(!on_behalf(cx, "cor-7", "caller", ask_tour, &ask));
 #define FROM "correlation=cor-7 path=\"request/caller > outer/"
-	EXPECT(said("handled", FROM "outer\""));
-	EXPECT(said("finalized", FROM "outer\""));
-	EXPECT(said("helped", FROM "part/helper\""));
-	EXPECT(said("job", FROM "outer > files\""));
-	EXPECT(said("called on", FROM "outer > inner/inner\""));
-	EXPECT(said("owned", "correlation=cor-own path=\"request/caller > outer/part/helper\""));
-	EXPECT(said("back", "correlation=cor-7 path=request/caller"));
+	EXPECT(lines_say("handled", FROM "outer\""));
+	EXPECT(lines_say("finalized", FROM "outer\""));
+	EXPECT(lines_say("inside", FROM "part/outer\""));
+	EXPECT(lines_say("helped", FROM "part/helper\""));
+	EXPECT(lines_say("job", FROM "outer > files\""));
+	EXPECT(lines_say("called on", FROM "outer > inner/inner\""));
+	EXPECT(lines_say("in its own",
+			 "correlation=cor-own path=\"request/caller > outer/part/outer\""));
+	EXPECT(
+	    lines_say("owned", "correlation=cor-own path=\"request/caller > outer/part/helper\""));
+	EXPECT(lines_say("back", "correlation=cor-7 path=request/caller"));
 	/* A command may be left by who gave it. */
-	EXPECT(said("resumed", "path=\"outer/component resume\""));
+	EXPECT(lines_say("resumed", "path=\"outer/component resume\""));
 	return QRT_OK;
 }
 
@@ -421,9 +383,9 @@ static enum qrt_err any_tour(struct qrt_cx *cx, void *arg)
 static enum qrt_err without_an_id(struct qrt_cx *cx, void *arg)
 {
 	EXPECT(!any_tour(cx, arg));
-	EXPECT(said("handled", "path=\"request/caller > outer/outer\""));
-	EXPECT(said("job", "path=\"request/caller > outer/outer > files\""));
-	EXPECT(said("called on", "path=\"request/caller > outer/outer > inner/inner\""));
+	EXPECT(lines_say("handled", "path=\"request/caller > outer/outer\""));
+	EXPECT(lines_say("job", "path=\"request/caller > outer/outer > files\""));
+	EXPECT(lines_say("called on", "path=\"request/caller > outer/outer > inner/inner\""));
 	return QRT_OK;
 }
 
@@ -441,9 +403,25 @@ static enum qrt_err ask_often(struct qrt_cx *cx, void *arg)
 	return QRT_OK;
 }
 
+/* Its callees may be asking for the id at that very moment. */
+static enum qrt_err correlate_again(struct qrt_cx *cx, void *arg)
+{
+	enum qrt_err err = QRT_OK;
+	for (int i = 0; i < CALLS && !err; i++) {
+		err = qrt_log_correlate(cx, arg);
+		err = err ? err : qrt_sleep(cx, 10000);
+	}
+	return err;
+}
+
 static enum qrt_err own_request(struct qrt_cx *cx, void *arg)
 {
-	return on_behalf(cx, arg, "caller", ask_often, arg);
+	struct qrt_region *request;
+	EXPECT(!qrt_region_open(cx, QRT_FAIL_FAST, &request));
+	EXPECT(!qrt_log_correlate(qrt_region_cx(request), arg));
+	EXPECT(!qrt_spawn(request, ask_often, arg));
+	EXPECT(!qrt_spawn(request, correlate_again, arg));
+	return qrt_region_close(cx, &request, QRT_OK);
 }
 
 static enum qrt_err several_callers(struct qrt_cx *cx, void *arg)
@@ -457,7 +435,7 @@ static enum qrt_err several_callers(struct qrt_cx *cx, void *arg)
 		EXPECT(!qrt_spawn_at(region, own_request, ids[i], "asker", QRT_SITE));
 	}
 	EXPECT(!qrt_region_close(cx, &region, QRT_OK));
-	for (const char *at = lines.text; (at = strstr(at, " for=")); at++) {
+	for (const char *at = lines_text(); (at = strstr(at, " for=")); at++) {
 		const char *id = strstr(at, " correlation=");
 		EXPECT(id && strncmp(at + strlen(" for="), id + strlen(" correlation="), 5) == 0);
 		right++;
@@ -483,8 +461,8 @@ static enum qrt_err too_late(struct qrt_cx *cx, void *arg)
 	(void)arg;
 	atomic_store(&waits, false);
 	EXPECT(on_behalf_until(cx, "cor-late", ask_only, &ask) == QRT_ECANCELED);
-	EXPECT(
-	    said("finalized", "correlation=cor-late path=\"main/request/caller > outer/outer\""));
+	EXPECT(lines_say("finalized",
+			 "correlation=cor-late path=\"main/request/caller > outer/outer\""));
 	return QRT_OK;
 }
 
@@ -499,9 +477,9 @@ static void an_id_changes_nothing_of_a_run_in_the_lab(void **state)
 	(void)state;
 	for (uint64_t seed = 1; seed <= 8; seed++) {
 		uint64_t hash = in_a_lab(seed, any_tour, NULL);
-		char *without = strdup(lines.text);
+		char *without = strdup(lines_text());
 		assert_true(hash == in_a_lab(seed, any_tour, "cor-7"));
-		assert_string_not_equal(without, lines.text);
+		assert_string_not_equal(without, lines_text());
 		free(without);
 	}
 }
@@ -526,14 +504,14 @@ static void set_gate(bool open)
 static enum qrt_err wait_at_gate(struct qrt_job *job, void *arg)
 {
 	(void)arg;
-	qrt_log_job(the_log, job, QRT_LOG_INFO, "test", "begun");
+	qrt_log_job(lines_log, job, QRT_LOG_INFO, "test", "begun");
 	atomic_store(&waits, true);
 	pthread_mutex_lock(&gate.lock);
 	while (!gate.open) {
 		pthread_cond_wait(&gate.changed, &gate.lock);
 	}
 	pthread_mutex_unlock(&gate.lock);
-	qrt_log_job(the_log, job, QRT_LOG_INFO, "test", "left");
+	qrt_log_job(lines_log, job, QRT_LOG_INFO, "test", "left");
 	return QRT_OK;
 }
 
@@ -560,12 +538,12 @@ static void a_job_that_was_left_keeps_the_id(void **state)
 	const char *const *names = real_backends(&n);
 	(void)state;
 	for (size_t i = 0; i < n; i++) {
-		begin_log();
+		lines_begin();
 		assert_int_equal(on_backend(names[i], leave_and_go_on, NULL), QRT_OK);
 		assert_true(
-		    said("begun", "correlation=cor-left path=\"main/request/caller > slow\""));
-		assert_true(said("left", "correlation=cor-left path=slow"));
-		qrt_log_close(&the_log);
+		    lines_say("begun", "correlation=cor-left path=\"main/request/caller > slow\""));
+		assert_true(lines_say("left", "correlation=cor-left path=slow"));
+		lines_end();
 	}
 }
 
@@ -582,11 +560,11 @@ static enum qrt_err odd_ids(struct qrt_cx *cx, void *arg)
 	EXPECT(!on_behalf(cx, id, "caller", helper, "long"));
 	snprintf(expected, sizeof(expected), "correlation=%.*s path=request/caller",
 		 QRT_LOG_CORRELATION_MAX - 1, id);
-	EXPECT(said("long", expected));
+	EXPECT(lines_say("long", expected));
 	EXPECT(!on_behalf(cx, "a\n2026 b=\"c\"", "caller", helper, "odd"));
-	EXPECT(said("odd", "correlation=\"a\\n2026 b=\\\"c\\\"\" path=request/caller"));
+	EXPECT(lines_say("odd", "correlation=\"a\\n2026 b=\\\"c\\\"\" path=request/caller"));
 	EXPECT(!on_behalf(cx, "qk_01234567_abcdef", "caller", helper, "secret"));
-	EXPECT(said("secret", "correlation=qk_01234567_*** path=request/caller"));
+	EXPECT(lines_say("secret", "correlation=qk_01234567_*** path=request/caller"));
 	return QRT_OK;
 }
 
@@ -615,10 +593,10 @@ static enum qrt_err long_path(struct qrt_cx *cx, void *arg)
 static void ids_and_paths_are_cut_and_cannot_break_a_line(void **state)
 {
 	(void)state;
-	begin_log();
+	lines_begin();
 	assert_int_equal(on_backend("lab", odd_ids, NULL), QRT_OK);
 	assert_int_equal(on_backend("lab", long_path, NULL), QRT_OK);
-	qrt_log_close(&the_log);
+	lines_end();
 }
 
 /* --- dumps
