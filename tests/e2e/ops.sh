@@ -45,7 +45,7 @@ is "$(count component=access method=GET 'route=/api/v1/quotes/{id}' status=200 u
 	client=127.0.0.1 correlation=e2e-1 path=)" 1 'an access line has the route and who asked'
 is "$(count component=db message=done operation=quote_get us= correlation=e2e-1 path=)" 1 \
 	'so has a line of db, which answers on another loop'
-like "$(grep '"operation":"quote_get"' log)" '"path":"server/http server/http request/[a-z ]+ > db/db"' 'and says how it came there'
+like "$(grep '"operation":"quote_get"' log)" '"path":"server/http server/[a-z/ ]+ > db/db"' 'and says how it came there'
 is "$(count component=access route=- status=404 key=-)" 1 'one without a route, too'
 is "$(count component=server level=warn message=denied code=INVALID_API_KEY key=01234567)" 1 'a refusal is told'
 is "$(count component=control level=warn actor=user:cli 'reason=a try')" 1 'so is a kill'

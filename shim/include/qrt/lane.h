@@ -22,7 +22,10 @@ extern "C" {
 struct qrt_lane;
 struct qrt_job;
 
-/* Runs on a thread of the lane; must not suspend, has no cx. @job is valid until it returns. */
+/*
+ * Runs on a thread of the lane; must not suspend, has no cx (lines by qrt_log_job). @job is valid
+ * until it returns.
+ */
 typedef enum qrt_err qrt_job_fn(struct qrt_job *job, void *arg);
 /* Runs on the loop's thread: must not block, nor call anything of the job or of its lane. */
 typedef void qrt_interrupt_fn(void *arg);

@@ -28,7 +28,8 @@ QRT_API void qrt_msg_destroy(struct qrt_msg **msg);
  * @port and suspends until it answered. *@ret_reply belongs to the caller;
  * it may be the very message. The caller's deadline and cancel reach the
  * handler; the call returns when the handler has ended, so the result is the
- * truth. The handler's detail text comes with the error. Needs CALL.
+ * truth. The handler's detail text comes with the error. What it logs has the
+ * caller's correlation id (qrt/log.h). Needs CALL.
  * Errors: the handler's; ECLOSED (no active instance, or its loop has ended); ENOMEM, ELIMIT.
  */
 QRT_API enum qrt_err qrt_call(struct qrt_cx *cx, struct qrt_port *port, struct qrt_msg **msg,
