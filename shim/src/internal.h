@@ -400,6 +400,9 @@ struct qrt__obligation {
 	void *arg;
 };
 
+/* A duty of nobody's request, for which the root answers from the start. Errors: ENOMEM. */
+enum qrt_err qrt__oblige_root(struct qrt_runtime *rt, const char *what, const char *site,
+			      struct qrt_duty *ret_duty) QRT_MUST_USE;
 /* NULL when settled already. */
 struct qrt__obligation *qrt__duty_find(const struct qrt_duty *duty);
 /* Its holder goes on without settling it: until then the root answers for it. */

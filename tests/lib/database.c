@@ -12,7 +12,7 @@
 #include <qrt/runtime.h>
 #include <sqlite3.h>
 
-#include "shim/src/db/conn.h"
+#include "shim/src/db/internal.h"
 #include "tests/lib/backends.h"
 
 static char folder[200];
@@ -158,6 +158,15 @@ enum qrt_err db_write_by(struct qrt_cx *cx, struct qrt_db *db, const struct qrt_
 {
 	enum qrt_err err = qrt_db_write_alone(cx, db, swap_job, &engine);
 	return err == QRT_ECONFLICT ? QRT_OK : QRT_EFAILED;
+}
+
+enum qrt_err db_rest(struct qrt_cx *cx, struct qrt_db *db)
+{
+	enum qrt_err err = QRT_OK;
+	while (!err && atomic_load(&db->log.at_work)) {
+		err = qrt_sleep(cx, 100 * 1000); /* in the lab the time must pass */
+	}
+	return err;
 }
 
 /* --- writers -------------------------------------------------------------------------------- */

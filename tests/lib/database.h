@@ -37,6 +37,9 @@ bool db_reads(struct qrt_cx *cx, struct qrt_db *db, const char *sql, const char 
 struct qrt__db_engine;
 enum qrt_err db_write_by(struct qrt_cx *cx, struct qrt_db *db, const struct qrt__db_engine *engine);
 
+/* Until no checkpoint is at work, nor on its way. */
+enum qrt_err db_rest(struct qrt_cx *cx, struct qrt_db *db);
+
 /* What a writer does after it has put its number into the table t. */
 enum db_play {
 	DB_PLAIN,     /* nothing: it says yes */

@@ -1,5 +1,5 @@
 /*
- * Checkpoints, checks and copies, on every backend: real files, real damage.
+ * Checks and copies, on every backend: real files, real damage.
  */
 #include "tests/lib/test.h"
 
@@ -20,166 +20,6 @@
 #define FILL(n)                                                                                    \
 	"WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < " #n ")"         \
 	" INSERT INTO heap SELECT zeroblob(2000) FROM c"
-
-static struct qrt_db_stats stats_of(struct qrt_db *db)
-{
-	struct qrt_db_stats stats;
-	qrt_db_stats(db, &stats);
-	return stats;
-}
-
-static long size_of(const char *name)
-{
-	char path[DB_PATH_SIZE];
-	struct stat it;
-	return stat(db_path(name, path), &it) == 0 ? (long)it.st_size : -1;
-}
-
-/* Until what is done between jobs has been done: behind it one more job has run. */
-static enum qrt_err settle(struct qrt_cx *cx, struct qrt_db *db)
-{
-	return db_write(cx, db, "SELECT 1");
-}
-
-/* --- checkpoints ---------------------------------------------------------------------------- */
-
-static enum qrt_err folded_in(struct qrt_cx *cx, void *arg)
-{
-	(void)arg;
-	struct qrt_db *db = NULL;
-	const struct qrt_db_options opts = {.readers = 1, .checkpoint_pages = 50};
-	EXPECT(db_open(cx, "log.db", &opts, &db) == QRT_OK);
-	EXPECT(db_write(cx, db, DB_TABLES) == QRT_OK);
-	EXPECT(settle(cx, db) == QRT_OK);
-	EXPECT(stats_of(db).checkpoints == 0);
-	EXPECT(stats_of(db).log_pages > 0);
-	/*
-	 * Some 25 pages each: whoever writes is told before the log is looked at, and may be back
-	 * by then; so that it is done at 50 pages, or at 200.
-	 */
-	for (int i = 0; i < 40; i++) {
-		EXPECT(db_write(cx, db, FILL(50)) == QRT_OK);
-	}
-	EXPECT(settle(cx, db) == QRT_OK);
-	struct qrt_db_stats stats = stats_of(db);
-	EXPECT(stats.checkpoints >= 4);
-	EXPECT(stats.checkpoints <= 21);
-	EXPECT(stats.checkpoints_failed == 0);
-	EXPECT(stats.log_pages < 250);
-	EXPECT(size_of("log.db-wal") < 300 * 4200); /* it begins anew, instead of growing */
-	EXPECT(size_of("log.db") > 700 * 4096);
-	qrt_db_close(cx, &db);
-	EXPECT(size_of("log.db-wal") == -1);
-	return QRT_OK;
-}
-
-static void the_log_is_folded_in_between_jobs(void **state)
-{
-	(void)state;
-	db_on_each_backend(folded_in, NULL);
-}
-
-struct snapshot {
-	struct qrt_db *db;
-	atomic_bool inside, go;
-};
-
-static enum qrt_err hold_snapshot(struct qrt_db_conn *conn, void *arg)
-{
-	struct snapshot *snapshot = arg;
-	enum qrt_err err = qrt_db_exec(conn, "SELECT count(*) FROM heap");
-	atomic_store(&snapshot->inside, true);
-	while (!atomic_load(&snapshot->go)) {
-		sched_yield(); /* a thread of a lane, not the loop */
-	}
-	return err;
-}
-
-static enum qrt_err snapshot_task(struct qrt_cx *cx, void *arg)
-{
-	struct snapshot *snapshot = arg;
-	return qrt_db_read(cx, snapshot->db, hold_snapshot, snapshot);
-}
-
-/* What a reader sees stays in the log; writers do not wait for it, nor try over and over. */
-static enum qrt_err pinned(struct qrt_cx *cx, void *arg)
-{
-	(void)arg;
-	struct snapshot snapshot = {0};
-	struct qrt_region *region;
-	const struct qrt_db_options opts = {.readers = 1, .checkpoint_pages = 50};
-	if (qrt_in_lab(cx)) {
-		return QRT_OK; /* a read is over before a write begins */
-	}
-	EXPECT(db_open(cx, "pinned.db", &opts, &snapshot.db) == QRT_OK);
-	EXPECT(db_write(cx, snapshot.db, DB_TABLES) == QRT_OK);
-	EXPECT(qrt_region_open(cx, QRT_COLLECT, &region) == QRT_OK);
-	enum qrt_err err = qrt_spawn(region, snapshot_task, &snapshot);
-	while (!err && !atomic_load(&snapshot.inside)) {
-		err = qrt_yield(cx);
-	}
-	for (int i = 0; i < 20 && !err; i++) {
-		err = db_write(cx, snapshot.db, FILL(50));
-	}
-	err = err ? err : settle(cx, snapshot.db);
-	struct qrt_db_stats stats = stats_of(snapshot.db);
-	atomic_store(&snapshot.go, true);
-	EXPECT(qrt_region_close(cx, &region, err) == QRT_OK);
-	EXPECT(stats.log_pages > 400);
-	EXPECT(stats.checkpoints >= 2);
-	EXPECT(stats.checkpoints <= 12); /* each 50 pages, not each commit */
-	EXPECT(db_write(cx, snapshot.db, FILL(500)) == QRT_OK);
-	EXPECT(settle(cx, snapshot.db) == QRT_OK);
-	EXPECT(stats_of(snapshot.db).log_pages < 350);
-	qrt_db_close(cx, &snapshot.db);
-	return QRT_OK;
-}
-
-static void a_reader_keeps_the_log_and_stops_nobody(void **state)
-{
-	(void)state;
-	db_on_each_backend(pinned, NULL);
-}
-
-static struct qrt__db_engine bad; /* SQLite's, with something else in it */
-static atomic_uint n_tries;
-
-static enum qrt_err checkpoint_fails(void *native, bool truncate, unsigned *ret_left)
-{
-	(void)native, (void)ret_left;
-	atomic_fetch_add(&n_tries, 1);
-	return truncate ? QRT_OK : QRT_EIO;
-}
-
-static enum qrt_err failing(struct qrt_cx *cx, void *arg)
-{
-	(void)arg;
-	struct qrt_db *db = NULL;
-	const struct qrt_db_options opts = {.readers = 1, .checkpoint_pages = 50};
-	EXPECT(db_open(cx, "failing.db", &opts, &db) == QRT_OK);
-	EXPECT(db_write(cx, db, DB_TABLES) == QRT_OK);
-	bad = qrt__db_sqlite;
-	bad.checkpoint = checkpoint_fails;
-	atomic_store(&n_tries, 0);
-	EXPECT(db_write_by(cx, db, &bad) == QRT_OK);
-	for (int i = 0; i < 20; i++) {
-		EXPECT(db_write(cx, db, FILL(50)) == QRT_OK); /* it is nobody's failure */
-	}
-	EXPECT(settle(cx, db) == QRT_OK);
-	EXPECT(stats_of(db).checkpoints == 0);
-	EXPECT(stats_of(db).checkpoints_failed >= 2); /* the last one may be under way */
-	EXPECT(stats_of(db).checkpoints_failed <= atomic_load(&n_tries));
-	EXPECT(atomic_load(&n_tries) <= 12);
-	EXPECT(db_reads(cx, db, "SELECT count(*) FROM heap", "1000"));
-	qrt_db_close(cx, &db);
-	return QRT_OK;
-}
-
-static void a_checkpoint_that_fails_is_counted_and_tried_later(void **state)
-{
-	(void)state;
-	db_on_each_backend(failing, NULL);
-}
 
 /* --- checks --------------------------------------------------------------------------------- */
 
@@ -318,6 +158,7 @@ static void one_in_memory_can_be_kept(void **state)
 	db_on_each_backend(memory_copy, NULL);
 }
 
+static struct qrt__db_engine bad; /* SQLite's, with something else in it */
 static atomic_bool copying, may_copy;
 
 static enum qrt_err step_slowly(void *copy, unsigned pages, unsigned *ret_left)
@@ -403,9 +244,6 @@ static void a_copy_is_cancelled_between_its_steps(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(the_log_is_folded_in_between_jobs),
-	    cmocka_unit_test(a_reader_keeps_the_log_and_stops_nobody),
-	    cmocka_unit_test(a_checkpoint_that_fails_is_counted_and_tried_later),
 	    cmocka_unit_test(damage_is_found_and_described),
 	    cmocka_unit_test(a_copy_is_whole_and_replaces_only_when_told_to),
 	    cmocka_unit_test(one_in_memory_can_be_kept),

@@ -23,7 +23,7 @@ struct qrt_db_options {
 	int64_t lane_wait_ns;  /* longest wait for a lane: EBUSY beyond; 0: 30 s */
 	int64_t statement_ns;  /* longest job: ETIMEDOUT beyond; 0: 10 s */
 	int busy_ms;	       /* wait for another process' lock; 0: 5000 */
-	/* So many pages in the log are folded into the file when the writer is idle; 0: 1000. */
+	/* So many pages in the log are worth folding into the file, beside the writers; 0: 1000. */
 	unsigned checkpoint_pages;
 	bool must_exist; /* ENOENT when there is no such file, instead of making it */
 };
@@ -171,7 +171,10 @@ struct qrt_db_stats {
 	uint64_t again;		/* writes run a second time, as their group was lost */
 	uint64_t rollbacks;	/* of writes */
 	uint64_t unknown;	/* ECOMMITUNKNOWN */
-	uint64_t checkpoints, checkpoints_failed;
+	uint64_t checkpoints;
+	uint64_t checkpoints_pressing; /* tried between writes, as the log had grown too long */
+	uint64_t checkpoints_failed;
+	uint64_t checkpoint_longest_ns;
 	uint64_t log_pages; /* of the log that no checkpoint has moved, as the last write saw it */
 	uint64_t queued;    /* now, waiting or running */
 };

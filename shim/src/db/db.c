@@ -74,6 +74,7 @@ static struct qrt_db *create(const struct qrt_db_options *opts, const char *path
 	}
 	db->magic = QRT__DB_MAGIC;
 	pthread_mutex_init(&db->lock, NULL);
+	pthread_mutex_init(&db->log.lock, NULL);
 	qrt__event_init(&db->idle);
 	qrt__event_set(&db->idle);
 	db->n_readers = !path ? 0 : opts->readers ? opts->readers : READERS_DEFAULT;
@@ -87,7 +88,7 @@ static struct qrt_db *create(const struct qrt_db_options *opts, const char *path
 	    .synchronous_full = opts->synchronous_full,
 	    .busy_ms = opts->busy_ms ? opts->busy_ms : BUSY_MS,
 	};
-	db->checkpoint_pages = opts->checkpoint_pages ? opts->checkpoint_pages : CHECKPOINT_PAGES;
+	db->log.worth = opts->checkpoint_pages ? opts->checkpoint_pages : CHECKPOINT_PAGES;
 	return db;
 }
 
@@ -99,6 +100,7 @@ static void destroy(struct qrt_db **db_p)
 	QRT_PRE(!db->reads);
 	QRT_PRE(!db->writer.native);
 	pthread_mutex_destroy(&db->lock);
+	pthread_mutex_destroy(&db->log.lock);
 	free(db->readers);
 	free(db->path);
 	db->magic = 0;
@@ -133,9 +135,14 @@ static enum qrt_err open_all(struct qrt_job *job, void *arg)
 			db->free_readers[db->n_free++] = &db->readers[i];
 		}
 	}
+	target.read_only = false;
+	if (!err && db->path) {
+		err = qrt__db_conn_open(&db->folder, &qrt__db_sqlite, &target, job);
+	}
 	if (!err && db->path) {
 		qrt__lane_tend(db->writes, qrt__db_tend, db);
 	}
+	target.read_only = true;
 	if (!err && db->path && db->structured) {
 		target.on_loop = true;
 		err = qrt__db_conn_open(&db->own, &qrt__db_sqlite, &target, job);
@@ -150,12 +157,13 @@ static enum qrt_err close_all(struct qrt_job *job, void *arg)
 	(void)job;
 	db->n_free = 0;
 	qrt__db_conn_close(&db->own);
+	qrt__db_conn_close(&db->folder);
 	for (unsigned i = 0; i < db->n_readers; i++) {
 		qrt__db_conn_close(&db->readers[i]);
 	}
 	if (db->writer.native && db->path) {
-		unsigned left;
-		QRT_IGNORE(db->writer.engine->checkpoint(db->writer.native, true, &left),
+		struct qrt__db_fold fold;
+		QRT_IGNORE(db->writer.engine->checkpoint(db->writer.native, true, &fold),
 			   "what is not folded in now is by who opens it next");
 	}
 	qrt__db_conn_close(&db->writer);
@@ -175,6 +183,7 @@ void qrt_db_close(struct qrt_cx *cx, struct qrt_db **db_p)
 	struct qrt_cx own = lane_cx(cx);
 	own.deadline_ns = QRT_NO_DEADLINE;
 	qrt__event_wait_masked(&own, &db->idle);
+	qrt_lane_close(cx, &db->folds);
 	qrt__shield(&own);
 	enum qrt_err err = db->writes ? qrt_blocking(&own, db->writes, close_all, db) : QRT_OK;
 	if (err) { /* the lane had no memory for the job: better on the loop than never */
@@ -196,6 +205,9 @@ static enum qrt_err open_inside(struct qrt_cx *cx, struct qrt_db *db)
 	if (!err && db->n_readers) {
 		err = qrt_lane_open(cx, "db-reader", db->n_readers, QRT__DB_QUEUE_MAX, &db->reads);
 	}
+	if (!err && db->path) {
+		err = qrt_lane_open(cx, "db-checkpoint", 1, 1, &db->folds);
+	}
 	return err ? err : qrt_blocking(cx, db->writes, open_all, db);
 }
 
@@ -213,6 +225,7 @@ static void of_runtime(struct qrt_db *db, struct qrt_runtime *rt, int64_t statem
 	db->target.disk = rt->driver->disk ? rt->driver->disk(rt) : NULL;
 	conn_of(&db->writer, db, rt, statement_ns);
 	conn_of(&db->own, db, rt, statement_ns);
+	conn_of(&db->folder, db, rt, statement_ns);
 	for (unsigned i = 0; db->readers && i < db->n_readers; i++) {
 		conn_of(&db->readers[i], db, rt, statement_ns);
 	}
@@ -263,9 +276,11 @@ void qrt_db_stats(const struct qrt_db *db, struct qrt_db_stats *ret_stats)
 	    .again = atomic_load(&db->n_again),
 	    .rollbacks = atomic_load(&db->n_rollbacks),
 	    .unknown = atomic_load(&db->n_unknown),
-	    .checkpoints = atomic_load(&db->n_checkpoints),
-	    .checkpoints_failed = atomic_load(&db->n_checkpoints_failed),
-	    .log_pages = atomic_load(&db->log_pages),
+	    .checkpoints = atomic_load(&db->log.n_folds),
+	    .checkpoints_pressing = atomic_load(&db->log.n_pressing),
+	    .checkpoints_failed = atomic_load(&db->log.n_failed),
+	    .checkpoint_longest_ns = atomic_load(&db->log.longest_ns),
+	    .log_pages = atomic_load(&db->log.unmoved),
 	    .queued = qrt_lane_depth(db->writes) + (db->reads ? qrt_lane_depth(db->reads) : 0),
 	};
 }

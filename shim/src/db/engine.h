@@ -43,6 +43,12 @@ struct qrt__db_findings {
 	size_t size;
 };
 
+/* What a checkpoint has seen and done. */
+struct qrt__db_fold {
+	unsigned pages; /* in the log, when it began */
+	unsigned moved; /* of them, now in the file; the others a reader needs */
+};
+
 struct qrt__db_engine {
 	const char *name;
 
@@ -101,15 +107,18 @@ struct qrt__db_engine {
 	const void *(*get_blob)(void *stmt, int column, size_t *ret_n);
 	int64_t (*changes)(void *native);
 
-	/* --- upkeep; of a connection that writes, outside of transactions --- */
+	/* --- upkeep; of a connection that may write, outside of transactions --- */
 
-	/* Pages of the log that the last commit has left for a checkpoint. */
+	/* Pages in the log, moved or not, after its last commit. It starts anew once all are. */
 	unsigned (*log_pages)(void *native);
 	/*
-	 * Moves what nobody reads any more from the log into the file, and waits for nobody.
-	 * @truncate: if that was all, the log becomes empty. *ret_left: pages that stay.
+	 * Moves what nobody reads any more from the log into the file, and waits for nobody: other
+	 * connections go on reading and committing. @truncate: if that was all, the log becomes
+	 * empty. EBUSY: another one is at it. `interrupt` breaks it, or the next.
 	 */
-	enum qrt_err (*checkpoint)(void *native, bool truncate, unsigned *ret_left);
+	enum qrt_err (*checkpoint)(void *native, bool truncate, struct qrt__db_fold *ret_fold);
+	/* Makes lasting what has been moved: it is only when a checkpoint had the last commit. */
+	enum qrt_err (*settle)(void *native);
 
 	/* --- in a read --- */
 

@@ -37,6 +37,9 @@ void qrt__db_count(struct qrt_db *db, bool write, enum qrt__db_fate fate)
 		atomic_fetch_add(&db->n_unknown, 1);
 	} else if (fate == QRT__DB_DONE) {
 		atomic_fetch_add(write ? &db->n_writes : &db->n_reads, 1);
+		if (write) {
+			qrt__db_log_grew(db);
+		}
 	} else if (fate == QRT__DB_ROLLED_BACK && write) {
 		atomic_fetch_add(&db->n_rollbacks, 1);
 	}
@@ -108,6 +111,9 @@ static enum qrt_err on_lane(struct qrt_cx *cx, struct qrt__db_flow *flow)
 	QRT_IGNORE(qrt_settle(&transaction),
 		   "it has been committed or rolled back, or never began");
 	err = name_refusal(cx, flow, err);
+	if (flow->work.write) {
+		qrt__db_log_look(db);
+	}
 	db->inside--;
 	if (db->inside == 0) {
 		qrt__event_set(&db->idle);

@@ -446,6 +446,7 @@ const struct qrt__db_engine qrt__db_sqlite = {
     .changes = qrt__sqlite_changes,
     .log_pages = qrt__sqlite_log_pages,
     .checkpoint = qrt__sqlite_checkpoint,
+    .settle = qrt__sqlite_settle,
     .check = qrt__sqlite_check,
     .copy_open = qrt__sqlite_copy_open,
     .copy_step = qrt__sqlite_copy_step,

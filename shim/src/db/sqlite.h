@@ -57,7 +57,8 @@ int64_t qrt__sqlite_changes(void *native);
 /* From now on commits leave the log alone and say how long it is. */
 void qrt__sqlite_watch_log(struct qrt__sqlite *self);
 unsigned qrt__sqlite_log_pages(void *native);
-enum qrt_err qrt__sqlite_checkpoint(void *native, bool truncate, unsigned *ret_left);
+enum qrt_err qrt__sqlite_checkpoint(void *native, bool truncate, struct qrt__db_fold *ret_fold);
+enum qrt_err qrt__sqlite_settle(void *native);
 enum qrt_err qrt__sqlite_check(void *native, bool full, struct qrt__db_findings *findings);
 enum qrt_err qrt__sqlite_copy_open(void *native, const struct qrt__db_copy *where, void **ret_copy);
 enum qrt_err qrt__sqlite_copy_step(void *copy, unsigned pages, unsigned *ret_left);

@@ -32,14 +32,13 @@ unsigned qrt__sqlite_log_pages(void *native)
 	return self->log_pages;
 }
 
-enum qrt_err qrt__sqlite_checkpoint(void *native, bool truncate, unsigned *ret_left)
+enum qrt_err qrt__sqlite_checkpoint(void *native, bool truncate, struct qrt__db_fold *ret_fold)
 {
 	struct qrt__sqlite *self = native;
-	int all = 0, done = 0;
+	int pages = 0, moved = 0; /* -1: there is no log */
 	int code =
-	    sqlite3_wal_checkpoint_v2(self->db, "main", SQLITE_CHECKPOINT_PASSIVE, &all, &done);
-	unsigned left = all > done ? (unsigned)(all - done) : 0;
-	if (code == SQLITE_OK && truncate && left == 0) {
+	    sqlite3_wal_checkpoint_v2(self->db, "main", SQLITE_CHECKPOINT_PASSIVE, &pages, &moved);
+	if (code == SQLITE_OK && truncate && moved >= pages) {
 		int waits = self->busy_ms;
 		self->busy_ms = 0; /* whoever still reads the log keeps it */
 		code = sqlite3_wal_checkpoint_v2(self->db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL,
@@ -49,9 +48,20 @@ enum qrt_err qrt__sqlite_checkpoint(void *native, bool truncate, unsigned *ret_l
 	if (code != SQLITE_OK) {
 		return qrt__sqlite_failed(self, code);
 	}
-	self->log_pages = left;
-	*ret_left = left;
+	ret_fold->pages = pages > 0 ? (unsigned)pages : 0;
+	ret_fold->moved = moved > 0 ? (unsigned)moved : 0;
 	return QRT_OK;
+}
+
+enum qrt_err qrt__sqlite_settle(void *native)
+{
+	struct qrt__sqlite *self = native;
+	sqlite3_file *file = NULL;
+	int code = sqlite3_file_control(self->db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+	if (code == SQLITE_OK && file && file->pMethods) {
+		code = file->pMethods->xSync(file, SQLITE_SYNC_NORMAL);
+	}
+	return code == SQLITE_OK ? QRT_OK : qrt__sqlite_failed_on(self, NULL, code);
 }
 
 /* --- checks --------------------------------------------------------------------------------- */

@@ -1,7 +1,6 @@
 /*
- * What a database needs beside its jobs: checkpoints between them, checks and
- * copies. Checkpoints are nobody's job: no caller waits for one to end, and
- * one that fails is counted and tried again later.
+ * What somebody asks of a whole database: whether it is damaged, and copies.
+ * Both are long reads on a reader.
  */
 #include <qrt/db.h>
 
@@ -11,32 +10,9 @@
 
 #include "shim/src/db/internal.h"
 
-/* A log of so many times what is worth a checkpoint gets one though somebody waits. */
-#define PRESSING 4u
 /* Pages between two looks whether a copy is still wanted: 400 KiB. */
 #define COPY_PAGES 100u
 #define PARTIAL ".partial"
-
-void qrt__db_tend(void *arg, bool idle)
-{
-	struct qrt_db *db = arg;
-	struct qrt_db_conn *writer = &db->writer;
-	if (!writer->native) {
-		return; /* it has just been closed */
-	}
-	unsigned pages = writer->engine->log_pages(writer->native);
-	atomic_store(&db->log_pages, pages);
-	/* What a reader still needs, or the disk does not take, is not tried after every commit. */
-	unsigned more = pages < db->log_kept ? pages : pages - db->log_kept;
-	if (more < db->checkpoint_pages || (!idle && more / PRESSING < db->checkpoint_pages)) {
-		return;
-	}
-	unsigned left = pages;
-	enum qrt_err err = writer->engine->checkpoint(writer->native, false, &left);
-	atomic_fetch_add(err ? &db->n_checkpoints_failed : &db->n_checkpoints, 1);
-	atomic_store(&db->log_pages, left);
-	db->log_kept = left;
-}
 
 /* --- checks --------------------------------------------------------------------------------- */
 

@@ -8,6 +8,8 @@
  *	   │           └── left ────────┤   its caller has gone, it ends by itself
  *	   └── taken back ──────────────┘
  *
+ * An errand is a job that never had a caller: the lane's own, ended by its closing.
+ *
  * With a driver that has no threads (the lab) the job runs on the loop's own
  * stack, at a moment of the driver's choice.
  */
@@ -40,8 +42,9 @@ struct qrt_job {
 	struct qrt_duty duty;
 	void (*drop)(void *arg);    /* NULL: it cannot be left */
 	int64_t grace_ns, leave_ns; /* of a wait for what is unwanted; when it ends */
-	struct caller *caller;	    /* set by the loop's thread; NULL: it was left, frees itself */
+	struct caller *caller;	    /* loop thread; NULL: left, or an errand: it frees itself */
 	char *correlation;	    /* once it was left, of who did, or NULL; the lane's lock */
+	bool over;		    /* an errand that was ended before its post came */
 	struct qrt__post done;
 	struct qrt__timer start; /* the lab's moment */
 	struct qrt__list node;	 /* in the queue; in the lab then in joined */
@@ -66,7 +69,8 @@ struct qrt_lane {
 	size_t queued, queue_max;
 	qrt__tend_fn *tend; /* between jobs, on the lane's thread; or NULL */
 	void *tend_arg;
-	_Atomic size_t depth; /* queued and running */
+	struct qrt_job *errand; /* loop thread; NULL: none */
+	_Atomic size_t depth;	/* queued and running */
 	bool closing;
 	struct qrt__event idle; /* set while depth is 0; loop thread */
 	unsigned n_threads;
@@ -94,14 +98,22 @@ static void leave(struct qrt_job *job)
 	qrt__unpark(&caller->wait, (enum qrt_err)atomic_load(&job->unwanted));
 }
 
-/* One that was left has ended at last. */
+/* One that was left has ended at last, or an errand. */
 static void bury(struct qrt_job *job)
 {
-	QRT__COUNT(job->lane->rt->jobs_left, -1);
+	struct qrt_lane *lane = job->lane;
+	if (lane->errand == job) {
+		lane->errand = NULL;
+	} else {
+		QRT__COUNT(lane->rt->jobs_left, -1);
+	}
 	QRT_IGNORE(qrt_settle(&job->duty), "a runtime that was closed over it has settled it");
 	job->drop(job->arg);
 	free(job->correlation);
-	free(job);
+	job->correlation = NULL;
+	if (!job->over) {
+		free(job);
+	}
 }
 
 /* On the loop's thread: the caller may go on. */
@@ -125,6 +137,10 @@ static void job_done(struct qrt_runtime *rt, struct qrt__post *post)
 {
 	(void)rt;
 	struct qrt_job *job = QRT__CONTAINER(post, struct qrt_job, done);
+	if (job->over) { /* and its lane is gone */
+		free(job);
+		return;
+	}
 	job_over(job, job->result);
 }
 
@@ -160,10 +176,7 @@ static struct qrt_job *next_job(struct qrt_lane *lane)
 static void tend(struct qrt_lane *lane)
 {
 	if (lane->tend) {
-		pthread_mutex_lock(&lane->lock);
-		bool idle = lane->queued == 0;
-		pthread_mutex_unlock(&lane->lock);
-		lane->tend(lane->tend_arg, idle);
+		lane->tend(lane->tend_arg);
 	}
 }
 
@@ -212,7 +225,8 @@ static void end_later(struct qrt_job *job, int64_t spent_ns)
 static void begin_simulated(struct qrt_job *job)
 {
 	begin(job);
-	qrt__trace(job->lane->rt, QRT__TRACE_IO, job->caller->wait.task->id, 0);
+	uint64_t id = job->caller ? job->caller->wait.task->id : 0;
+	qrt__trace(job->lane->rt, QRT__TRACE_IO, id, 0);
 }
 
 /* The moment has come. */
@@ -331,22 +345,6 @@ enum qrt_err qrt_lane_open(struct qrt_cx *cx, const char *name, unsigned threads
 	return QRT_OK;
 }
 
-void qrt_lane_close(struct qrt_cx *cx, struct qrt_lane **lane_ptr)
-{
-	struct qrt_lane *lane = *lane_ptr;
-	if (!lane) {
-		return;
-	}
-	QRT_PRE(lane->rt == cx->task->rt);
-	pthread_mutex_lock(&lane->lock);
-	lane->closing = true;
-	pthread_mutex_unlock(&lane->lock);
-	qrt__event_wait_masked(cx, &lane->idle);
-	stop_threads(lane);
-	lane_free(lane);
-	*lane_ptr = NULL;
-}
-
 static bool take_back(struct qrt_job *job)
 {
 	if (job->state != JOB_QUEUED) {
@@ -374,6 +372,56 @@ static void tell(struct qrt_job *job, enum qrt_err why, int64_t now)
 		job->interrupt(job->interrupt_arg);
 		job->interrupt = NULL;
 	}
+}
+
+/* Nobody wants it any more. */
+static void end_errand(struct qrt_lane *lane)
+{
+	struct qrt_job *job = lane->errand;
+	pthread_mutex_lock(&lane->lock);
+	bool taken_back = take_back(job);
+	if (!taken_back) {
+		tell(job, QRT_ECANCELED, qrt__now(lane->rt));
+	}
+	pthread_mutex_unlock(&lane->lock);
+	if (taken_back) {
+		job_over(job, QRT_ECANCELED);
+	}
+}
+
+/* In a finalizer, where nothing can be waited for: the loop stands until it has ended. */
+static void sit_out_errand(struct qrt_lane *lane)
+{
+	struct qrt_job *job = lane->errand;
+	stop_threads(lane);
+	if (simulated(lane)) {
+		qrt__timer_stop(&lane->rt->timers, &job->start);
+	} else {
+		job->over = true; /* its post is still to come */
+	}
+	job_over(job, QRT_ECANCELED);
+}
+
+void qrt_lane_close(struct qrt_cx *cx, struct qrt_lane **lane_ptr)
+{
+	struct qrt_lane *lane = *lane_ptr;
+	if (!lane) {
+		return;
+	}
+	QRT_PRE(lane->rt == cx->task->rt);
+	pthread_mutex_lock(&lane->lock);
+	lane->closing = true;
+	pthread_mutex_unlock(&lane->lock);
+	if (lane->errand) {
+		end_errand(lane);
+	}
+	if (lane->errand && cx->task->finalizing) {
+		sit_out_errand(lane);
+	}
+	qrt__event_wait_masked(cx, &lane->idle);
+	stop_threads(lane);
+	lane_free(lane);
+	*lane_ptr = NULL;
 }
 
 /* Of a job that may be left: now, or when its grace is over, or when the task is forced. */
@@ -419,15 +467,15 @@ static void job_abort(struct qrt__wait *wait, enum qrt_err why)
 	}
 }
 
-static enum qrt_err enqueue(struct qrt_cx *cx, struct qrt_lane *lane, struct qrt_job *job)
+/* ECLOSED, or ELIMIT: its queue is full. */
+static enum qrt_err enqueue(struct qrt_lane *lane, struct qrt_job *job)
 {
 	pthread_mutex_lock(&lane->lock);
 	enum qrt_err err = QRT_OK;
 	if (lane->closing) {
-		err = qrt_fail(cx, QRT_ECLOSED, "lane %s is closed", lane->name);
+		err = QRT_ECLOSED;
 	} else if (lane->queued >= lane->queue_max) {
-		err = qrt_fail(cx, QRT_ELIMIT, "lane %s: its queue of %zu is full", lane->name,
-			       lane->queue_max);
+		err = QRT_ELIMIT;
 	} else {
 		lane->queued++;
 		atomic_fetch_add(&lane->depth, 1);
@@ -438,6 +486,27 @@ static enum qrt_err enqueue(struct qrt_cx *cx, struct qrt_lane *lane, struct qrt
 	}
 	pthread_mutex_unlock(&lane->lock);
 	return err;
+}
+
+static enum qrt_err refused(struct qrt_cx *cx, const struct qrt_lane *lane, enum qrt_err err)
+{
+	return err == QRT_ECLOSED ? qrt_fail(cx, err, "lane %s is closed", lane->name)
+				  : qrt_fail(cx, err, "lane %s: its queue of %zu is full",
+					     lane->name, lane->queue_max);
+}
+
+/* It stands in the queue. */
+static void count_in(struct qrt_job *job, const char *site)
+{
+	struct qrt_lane *lane = job->lane;
+	struct qrt_runtime *rt = lane->rt;
+	qrt__event_clear(&lane->idle);
+	qrt__tell_named(rt, QRT__TRACE_OP, job, 0, lane->name, site);
+	QRT__COUNT(rt->jobs_live, 1);
+	if (simulated(lane)) {
+		qrt__timer_start(&rt->timers, &job->start,
+				 qrt__now(rt) + rt->driver->job_delay(rt));
+	}
 }
 
 static enum qrt_err may_block(struct qrt_cx *cx, const struct qrt_lane *lane)
@@ -456,7 +525,6 @@ static enum qrt_err may_block(struct qrt_cx *cx, const struct qrt_lane *lane)
 /* Puts the job in line and waits for it. */
 static enum qrt_err run_job(struct qrt_cx *cx, struct caller *caller, int64_t queue_deadline_ns)
 {
-	struct qrt_runtime *rt = cx->task->rt;
 	struct qrt_job *job = caller->job;
 	struct qrt_lane *lane = job->lane;
 	enum qrt_err err =
@@ -472,18 +540,12 @@ static enum qrt_err run_job(struct qrt_cx *cx, struct caller *caller, int64_t qu
 	qrt__wait_init(&caller->wait, cx, QRT__WAIT_LANE, lane->name, job_abort);
 	qrt__timer_init(&job->start, run_simulated);
 	qrt__list_init(&job->node);
-	err = enqueue(cx, lane, job);
+	err = enqueue(lane, job);
 	if (err) {
 		QRT_IGNORE(qrt_settle(&job->duty), "there is no job");
-		return err;
+		return refused(cx, lane, err);
 	}
-	qrt__event_clear(&lane->idle);
-	qrt__tell_named(rt, QRT__TRACE_OP, job, 0, lane->name, cx->task->site);
-	QRT__COUNT(rt->jobs_live, 1);
-	if (simulated(lane)) {
-		qrt__timer_start(&rt->timers, &job->start,
-				 qrt__now(rt) + rt->driver->job_delay(rt));
-	}
+	count_in(job, cx->task->site);
 	const char *name = lane->name; /* afterwards the lane may be closed already */
 	err = qrt__park(cx, &caller->wait, queue_deadline_ns);
 	if (caller->left) {
@@ -514,18 +576,42 @@ enum qrt_err qrt_blocking(struct qrt_cx *cx, struct qrt_lane *lane, qrt_job_fn *
 	return qrt_blocking_within(cx, lane, QRT_NO_DEADLINE, fn, arg);
 }
 
-static struct qrt_job *job_new(struct qrt_lane *lane, const struct qrt_job_options *opts,
-			       qrt_job_fn *fn, void *arg)
+static struct qrt_job *job_new(struct qrt_lane *lane, void (*drop)(void *arg), qrt_job_fn *fn,
+			       void *arg)
 {
 	struct qrt_job *job = calloc(1, sizeof(*job));
 	if (job) {
 		job->lane = lane;
 		job->fn = fn;
 		job->arg = arg;
-		job->drop = opts->drop;
-		job->grace_ns = opts->grace_ns;
+		job->drop = drop;
 	}
 	return job;
+}
+
+enum qrt_err qrt__lane_errand(struct qrt_lane *lane, qrt_job_fn *fn, void (*over)(void *arg),
+			      void *arg)
+{
+	QRT_PRE(!lane->errand);
+	struct qrt_job *job = job_new(lane, over, fn, arg);
+	if (!job) {
+		return QRT_ENOMEM;
+	}
+	job->leave_ns = QRT_NO_DEADLINE;
+	qrt__timer_init(&job->start, run_simulated);
+	qrt__list_init(&job->node);
+	enum qrt_err err = qrt__oblige_root(lane->rt, lane->name, QRT_SITE, &job->duty);
+	if (!err) {
+		err = enqueue(lane, job);
+	}
+	if (err) {
+		QRT_IGNORE(qrt_settle(&job->duty), "there is no job");
+		free(job);
+		return err;
+	}
+	lane->errand = job;
+	count_in(job, QRT_SITE);
+	return QRT_OK;
 }
 
 enum qrt_err qrt_blocking_detachable(struct qrt_cx *cx, struct qrt_lane *lane,
@@ -540,11 +626,12 @@ enum qrt_err qrt_blocking_detachable(struct qrt_cx *cx, struct qrt_lane *lane,
 	if (!err && opts->grace_ns < 0) {
 		err = qrt_fail(cx, QRT_EINVAL, "a grace of %lld ns", (long long)opts->grace_ns);
 	}
-	struct qrt_job *job = err ? NULL : job_new(lane, opts, fn, arg);
+	struct qrt_job *job = err ? NULL : job_new(lane, opts->drop, fn, arg);
 	if (!job) {
 		opts->drop(arg);
 		return err ? err : QRT_ENOMEM;
 	}
+	job->grace_ns = opts->grace_ns;
 	struct caller caller = {.job = job};
 	err = run_job(cx, &caller,
 		      opts->queue_deadline_ns ? opts->queue_deadline_ns : QRT_NO_DEADLINE);

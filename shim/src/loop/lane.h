@@ -1,7 +1,7 @@
 /*
  * What others of the runtime's own ask of a lane, beyond qrt/lane.h: a job
- * that does the work of those behind it along with its own, and what is to be
- * done between jobs. All of it happens on the lane's thread.
+ * that does the work of those behind it along with its own, what is to be
+ * done between jobs, and errands.
  */
 #ifndef QRT_SHIM_LANE_H
 #define QRT_SHIM_LANE_H
@@ -28,8 +28,17 @@ struct qrt__job_origin {
 };
 void qrt__job_origin(struct qrt_job *job, struct qrt__job_origin *ret_origin);
 
-/* @idle: nobody waits for the lane. Bounded work: nothing interrupts it, who comes then waits. */
-typedef void qrt__tend_fn(void *arg, bool idle);
+/*
+ * A job that nobody waits for: @lane's own, which has one at a time, and its closing ends it: taken
+ * back, or told and waited for. Until it has ended the root answers for it, as a duty of the lane's
+ * name. over(arg) as the drop of a detachable job; it may give the lane its next. On the loop's
+ * thread. Errors: ENOMEM, ECLOSED, ELIMIT; then neither is called.
+ */
+enum qrt_err qrt__lane_errand(struct qrt_lane *lane, qrt_job_fn *fn, void (*over)(void *arg),
+			      void *arg) QRT_MUST_USE;
+
+/* Bounded work: nothing interrupts it, who comes then waits. */
+typedef void qrt__tend_fn(void *arg);
 /* Runs fn(arg) after each job, when its caller has been told. By a job of @lane. */
 void qrt__lane_tend(struct qrt_lane *lane, qrt__tend_fn *fn, void *arg);
 

@@ -59,32 +59,61 @@ static void unlink_from(struct qrt__obligation *entry)
 	qrt__list_remove(&entry->in_holder);
 }
 
+/* An entry of no region yet. NULL: no memory. */
+static struct qrt__obligation *entry_new(struct qrt_runtime *rt, enum qrt_duty_kind kind,
+					 const char *what, const char *site)
+{
+	struct qrt__obligation *entry = qrt__pool_take(&rt->obligations, QRT__DUTY_MAGIC);
+	if (entry) {
+		entry->kind = kind;
+		entry->rt = rt;
+		entry->what = what;
+		entry->site = site;
+		entry->since_ns = rt->turn_ns;
+		entry->release = NULL;
+		entry->arg = NULL;
+		qrt__list_init(&entry->in_holder);
+		QRT__COUNT(rt->duties_made, 1);
+		QRT__COUNT(rt->duties_live, 1);
+	}
+	return entry;
+}
+
+static struct qrt_duty handle_of(struct qrt__obligation *entry)
+{
+	return (struct qrt_duty){.entry = entry, .generation = entry->slot.generation};
+}
+
 enum qrt_err qrt_oblige_at(struct qrt_cx *cx, enum qrt_duty_kind kind, const char *what,
 			   qrt_release_fn *release, void *arg, const char *site,
 			   struct qrt_duty *ret_duty)
 {
-	struct qrt_runtime *rt = cx->task->rt;
 	if (!may_take(cx->region)) {
 		return qrt_fail(cx, QRT_ELIMIT, "region %s may have %zu duties", cx->region->name,
 				cx->region->limits.duties_max);
 	}
-	struct qrt__obligation *entry = qrt__pool_take(&rt->obligations, QRT__DUTY_MAGIC);
+	struct qrt__obligation *entry = entry_new(cx->task->rt, kind, what, site);
 	if (!entry) {
 		return QRT_ENOMEM;
 	}
-	entry->kind = kind;
-	entry->rt = rt;
-	entry->what = what;
-	entry->site = site;
-	entry->since_ns = rt->turn_ns;
 	entry->release = release;
 	entry->arg = arg;
 	entry->holder_name = cx->task->name;
-	qrt__list_init(&entry->in_holder);
 	link_to(entry, cx->region, kinds[kind].with_holder ? cx->task : NULL);
-	QRT__COUNT(rt->duties_made, 1);
-	QRT__COUNT(rt->duties_live, 1);
-	*ret_duty = (struct qrt_duty){.entry = entry, .generation = entry->slot.generation};
+	*ret_duty = handle_of(entry);
+	return QRT_OK;
+}
+
+enum qrt_err qrt__oblige_root(struct qrt_runtime *rt, const char *what, const char *site,
+			      struct qrt_duty *ret_duty)
+{
+	struct qrt__obligation *entry = entry_new(rt, QRT_DUTY_OTHER, what, site);
+	if (!entry) {
+		return QRT_ENOMEM;
+	}
+	entry->holder_name = rt->name;
+	link_to(entry, rt->root, NULL);
+	*ret_duty = handle_of(entry);
 	return QRT_OK;
 }
 
