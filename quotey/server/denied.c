@@ -60,29 +60,36 @@ static enum qrt_err write_row(struct qrt_cx *cx, const struct qy_server *server,
 	return qrt_region_close(cx, &region, err);
 }
 
+/* @counter may be NULL: then nobody counts. */
+static void add(_Atomic uint64_t *counter, uint64_t n)
+{
+	if (counter != NULL) {
+		atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+	}
+}
+
 void qy_denied(struct qrt_cx *cx, const struct qrt_http_request *req, const char *code,
 	       const char *key_id)
 {
 	struct qy_server *server = qrt_http_app(req);
 	struct qy_server_counters *counters = server->env->counters;
+	_Atomic uint64_t *unaudited = counters != NULL ? &counters->unaudited : NULL;
 	const struct qy_visit *visit = qy_visit_of(req);
 	const char *correlation = visit->exchange != NULL ? visit->exchange->correlation : NULL;
 	struct qy_denial denial;
-	uint64_t before = 0;
 
 	qrt_log(server->env->log, cx, QRT_LOG_WARN, "server", "denied", QRT_LOG_TEXT("code", code),
 		QRT_LOG_TEXT("client", visit->client), QRT_LOG_TEXT("key", key_id),
 		QRT_LOG_TEXT("route", qrt_http_route(req)));
-	if (counters != NULL) {
-		atomic_fetch_add_explicit(&counters->denied, 1, memory_order_relaxed);
-		before = atomic_fetch_add(&counters->unaudited, 1);
-	}
+	add(counters != NULL ? &counters->denied : NULL, 1);
 	if (!may_write(cx, server)) {
+		add(unaudited, 1);
 		return;
 	}
 	fill(&denial, req, code, key_id);
-	denial.unaudited = before;
-	if (write_row(cx, server, &denial, correlation) == QRT_OK && counters != NULL) {
-		atomic_fetch_sub(&counters->unaudited, before + 1);
+	/* Taken before the wait: of several rows under way each tells its own, and none twice. */
+	denial.unaudited = unaudited != NULL ? atomic_exchange(unaudited, 0) : 0;
+	if (write_row(cx, server, &denial, correlation) != QRT_OK) {
+		add(unaudited, denial.unaudited + 1);
 	}
 }

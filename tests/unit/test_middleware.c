@@ -265,6 +265,48 @@ static void refusals_are_audited_but_not_without_end(void **state)
 	on_each_stand(refused);
 }
 
+#define AT_ONCE 8
+
+static enum qrt_err ask_without_a_key(struct qrt_cx *cx, void *arg)
+{
+	const struct question ask = {"GET", QUOTES, NULL, NULL, NULL};
+
+	return stand_expect(cx, arg, &ask, 401, "MISSING_API_KEY");
+}
+
+/* Their rows wait for one writer: each is told of what came before it and has none, and no row. */
+static enum qrt_err be_refused_at_once(struct qrt_cx *cx, void *arg)
+{
+	struct stand *stand = arg;
+	struct qrt_region *region = NULL;
+	uint64_t before = 0, after = 0;
+
+	EXPECT(!stand_move(cx, stand, "db"));
+	EXPECT(!audit_rows(cx, stand, &before));
+	EXPECT(!qrt_region_open(cx, QRT_FAIL_FAST, &region));
+	for (int i = 0; i < AT_ONCE; i++) {
+		EXPECT(!qrt_spawn(region, ask_without_a_key, stand));
+	}
+	EXPECT(!qrt_region_close(cx, &region, QRT_OK));
+	EXPECT(!audit_rows(cx, stand, &after));
+	EXPECT(atomic_load(&stand->counters.denied) == AT_ONCE);
+	/* A row that comes too late is none, and is counted; more than once nothing is. */
+	EXPECT(after - before <= AT_ONCE);
+	EXPECT(atomic_load(&stand->counters.unaudited) <= AT_ONCE - (after - before));
+	return QRT_OK;
+}
+
+static void refused_at_once(struct stand *stand)
+{
+	stand_run(stand, be_refused_at_once);
+}
+
+static void refusals_at_once_are_each_counted_once(void **state)
+{
+	(void)state;
+	on_each_stand(refused_at_once);
+}
+
 static enum qrt_err make_slow_key(struct qrt_cx *cx, struct stand *stand, char *ret_text)
 {
 	const struct qy_apikey spec = {
@@ -474,6 +516,7 @@ int main(void)
 	    cmocka_unit_test(a_proxy_is_believed_when_it_is_trusted),
 	    cmocka_unit_test(networks_are_strict_and_match_by_bits),
 	    cmocka_unit_test(refusals_are_audited_but_not_without_end),
+	    cmocka_unit_test(refusals_at_once_are_each_counted_once),
 	    cmocka_unit_test(a_key_has_its_minute_once_wherever_the_server_runs),
 	    cmocka_unit_test(a_form_belongs_to_its_cookie_and_its_origin),
 	    cmocka_unit_test(a_form_belongs_to_its_link),
