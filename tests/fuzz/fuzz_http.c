@@ -1,7 +1,8 @@
 /*
  * Fuzz entry of the HTTP request parser: the bytes are what one connection sends. They are fed
- * whole and byte by byte, with bodies kept and as streams, and all must tell the same story. Works
- * with libFuzzer and replay.c.
+ * whole and byte by byte, with bodies kept and as streams, and all must tell the same story: once
+ * under limits that are soon reached, once under ones that let more fields in than a head may
+ * have. Works with libFuzzer and replay.c.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -145,21 +146,27 @@ static enum qrt__http_state step(struct qrt__http_parser *parser, const uint8_t 
 	return state;
 }
 
+struct input {
+	const uint8_t *data;
+	size_t size;
+	struct qrt__http_limits limits;
+};
+
 /* @streamed: bodies do not stay with the parser. */
-static void tell(struct story *story, const uint8_t *data, size_t size, size_t piece, bool streamed)
+static void tell(struct story *story, const struct input *input, size_t piece, bool streamed)
 {
+	const uint8_t *data = input->data;
 	struct body body = {0};
-	static const struct qrt__http_limits limits = {128, 512};
 	struct qrt__http_parser *parser = NULL;
 	size_t at = 0;
 	bool more = true;
 
 	memset(story, 0, sizeof(*story));
-	if (qrt__http_parser_create(&limits, &parser)) {
+	if (qrt__http_parser_create(&input->limits, &parser)) {
 		abort();
 	}
-	while (at < size && more) {
-		size_t n = size - at < piece ? size - at : piece;
+	while (at < input->size && more) {
+		size_t n = input->size - at < piece ? input->size - at : piece;
 		size_t used = 0;
 		enum qrt__http_state state =
 		    step(parser, data + at, n, streamed ? &body : NULL, &used);
@@ -194,16 +201,27 @@ static void must_agree(const struct story *a, const struct story *b)
 	}
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void must_agree_however_cut(const struct input *input)
 {
 	struct story whole, other;
 
-	tell(&whole, data, size, SIZE_MAX, false);
-	tell(&other, data, size, 1, false);
+	tell(&whole, input, SIZE_MAX, false);
+	tell(&other, input, 1, false);
 	must_agree(&whole, &other);
-	tell(&other, data, size, SIZE_MAX, true);
+	tell(&other, input, SIZE_MAX, true);
 	must_agree(&whole, &other);
-	tell(&other, data, size, 7, true);
+	tell(&other, input, 7, true);
 	must_agree(&whole, &other);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const struct input tight = {data, size, {128, 512}};
+	const struct input wide = {data, size, {2048, 4096}};
+
+	must_agree_however_cut(&tight);
+	if (size > tight.limits.request_line_max) {
+		must_agree_however_cut(&wide);
+	}
 	return 0;
 }

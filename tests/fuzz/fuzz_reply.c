@@ -1,7 +1,7 @@
 /*
  * Fuzz entry of the parser of answers: the first byte says what was asked, the rest is what a
- * server sends until it closes. Fed whole and byte by byte, both must tell the same story. Works
- * with libFuzzer and replay.c.
+ * server sends until it closes. Fed whole, byte by byte and in sevens, all must tell the same
+ * story, under a limit that is soon reached and a wide one. Works with libFuzzer and replay.c.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -9,7 +9,8 @@
 
 #include "shim/src/http/reply.h"
 
-#define HEAD_MAX 512
+#define HEAD_TIGHT 512
+#define HEAD_WIDE 4096 /* lets more headers in than a head may have */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -78,19 +79,28 @@ static bool is_end(enum qrt__http_reply_state state)
 	return state == QRT__REPLY_DONE || state == QRT__REPLY_FAULT;
 }
 
-static struct story tell(const char *data, size_t size, bool to_head, size_t piece)
+struct input {
+	const char *data;
+	size_t size;
+	bool to_head;
+	size_t head_max;
+};
+
+static struct story tell(const struct input *input, size_t piece)
 {
+	size_t size = input->size;
 	struct story story = {.end = QRT__REPLY_MORE};
 	struct qrt__http_reply *reply = NULL;
 	size_t at = 0;
-	if (qrt__http_reply_create(HEAD_MAX, &reply)) {
+	if (qrt__http_reply_create(input->head_max, &reply)) {
 		abort();
 	}
-	qrt__http_reply_reset(reply, to_head);
+	qrt__http_reply_reset(reply, input->to_head);
 	while (!is_end(story.end) && (at < size || story.end != QRT__REPLY_MORE)) {
 		size_t n = size - at < piece ? size - at : piece;
 		size_t used = 0;
-		enum qrt__http_reply_state state = qrt__http_reply_feed(reply, data + at, n, &used);
+		enum qrt__http_reply_state state =
+		    qrt__http_reply_feed(reply, input->data + at, n, &used);
 		must(used <= n);
 		must(state != QRT__REPLY_MORE || used == n);
 		at += used;
@@ -105,7 +115,7 @@ static struct story tell(const char *data, size_t size, bool to_head, size_t pie
 	story.err = fault.err;
 	story.keeps = qrt__http_reply_keeps(reply);
 	must(!story.keeps || story.end == QRT__REPLY_DONE);
-	must(!to_head || story.body_len == 0);
+	must(!input->to_head || story.body_len == 0);
 	qrt__http_reply_destroy(&reply);
 	return story;
 }
@@ -120,18 +130,36 @@ static bool same_err(enum qrt_err a, enum qrt_err b)
 	       (a == QRT_EPROTO && b == QRT_ELIMIT);
 }
 
+static void must_agree(const struct story *a, const struct story *b)
+{
+	must(a->end == b->end && same_err(a->err, b->err));
+	must(a->head == b->head && a->keeps == b->keeps);
+	must(a->continues == b->continues);
+	must(a->body_len == b->body_len && a->body == b->body);
+}
+
+static void must_agree_however_cut(const struct input *input)
+{
+	struct story whole = tell(input, SIZE_MAX);
+	struct story single = tell(input, 1);
+	struct story sevens = tell(input, 7);
+	must_agree(&whole, &single);
+	must_agree(&whole, &sevens);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size == 0) {
 		return 0;
 	}
-	bool to_head = data[0] == 'H';
-	const char *bytes = (const char *)data + 1;
-	struct story whole = tell(bytes, size - 1, to_head, SIZE_MAX);
-	struct story single = tell(bytes, size - 1, to_head, 1);
-	must(whole.end == single.end && same_err(whole.err, single.err));
-	must(whole.head == single.head && whole.keeps == single.keeps);
-	must(whole.continues == single.continues);
-	must(whole.body_len == single.body_len && whole.body == single.body);
+	struct input input = {.data = (const char *)data + 1,
+			      .size = size - 1,
+			      .to_head = data[0] == 'H',
+			      .head_max = HEAD_TIGHT};
+	must_agree_however_cut(&input);
+	if (input.size > HEAD_TIGHT) {
+		input.head_max = HEAD_WIDE;
+		must_agree_however_cut(&input);
+	}
 	return 0;
 }
