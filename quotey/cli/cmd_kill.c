@@ -62,6 +62,7 @@ int qy_cmd_runtime_kill(struct qy_cli *cli)
 		code = qy_cli_answer_fail(cli, &answer, "kill");
 	} else if (cli->json) {
 		printf("%s\n", answer.text);
+		code = answer.status == 200 ? 0 : qy_cli_exit_code(QY_CLI_RUNTIME);
 	} else {
 		print_answer(cli, &answer);
 		code = qy_cli_exit_code(cli->class);

@@ -46,7 +46,7 @@ static void reply_report(struct qrt_control_reply *reply, const struct qy_kill_r
 	qy_json_key(&json, "ok");
 	qy_json_boolean(&json, report->err == QRT_OK);
 	qy_json_object_end(&json);
-	qy_control_reply_json(reply, qy_move_status(report->err), &json);
+	qy_control_reply_json(reply, report->err ? 503 : 200, &json);
 }
 
 static void set(struct qy_control_env *env, const struct qy_move_request *request,

@@ -101,7 +101,7 @@ static void reply_all(struct qrt_control_reply *reply, const struct mover *mover
 	for (i = 0; i < mover->count; i++) {
 		qy_move_write(&json, &mover->moves[i]);
 		if (status == 200) {
-			status = qy_move_status(mover->moves[i].err);
+			status = qy_move_status(&mover->moves[i]);
 		}
 	}
 	qy_json_array_end(&json);
@@ -117,7 +117,7 @@ static void reply_one(struct qrt_control_reply *reply, const struct qrt_move *mo
 
 	qy_json_init(&json);
 	qy_move_write(&json, move);
-	qy_control_reply_json(reply, qy_move_status(move->err), &json);
+	qy_control_reply_json(reply, qy_move_status(move), &json);
 }
 
 static void no_answer(struct qrt_control_reply *reply, enum qrt_err err)

@@ -139,16 +139,18 @@ bool qy_move_request_read(const char *text, size_t length, bool with_backend,
 	return good;
 }
 
-int qy_move_status(enum qrt_err err)
+int qy_move_status(const struct qrt_move *move)
 {
-	switch (err) {
+	bool begun = move->from[0] != '\0';
+
+	switch (move->err) {
 	case QRT_OK:
 		return 200;
 	case QRT_ENOENT:
-		return 404;
+		return begun ? 503 : 404;
 	case QRT_ENOTSUP:
 	case QRT_EINVAL:
-		return 400;
+		return begun ? 503 : 400;
 	case QRT_ESTATE:
 	case QRT_EEXIST:
 	case QRT_EBUSY:

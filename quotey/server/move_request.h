@@ -28,7 +28,10 @@ bool qy_move_request_read(const char *text, size_t length, bool with_backend,
 bool qy_kill_request_read(const char *text, size_t length, struct qy_move_request *ret_request,
 			  struct qy_error *error) QRT_MUST_USE;
 
-/* The status that answers a move which ended with @err. */
-int qy_move_status(enum qrt_err err);
+/*
+ * The status that answers a move: 4xx when it could not begin as it was asked for, or had no right
+ * to; what failed once it had begun is no fault of the request's: 503.
+ */
+int qy_move_status(const struct qrt_move *move);
 
 #endif

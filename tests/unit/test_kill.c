@@ -98,7 +98,7 @@ static void a_request_that_is_none_kills_nothing(void **state)
 /* --- by the file ----------------------------------------------------------------------------- */
 
 static struct sign {
-	_Atomic bool there;
+	_Atomic bool there, broken;
 	_Atomic unsigned asked;
 } sign;
 
@@ -107,6 +107,9 @@ static enum qrt_err probe(struct qrt_cx *cx, void *arg, bool *ret_there)
 	(void)cx;
 	(void)arg;
 	atomic_fetch_add(&sign.asked, 1);
+	if (atomic_load(&sign.broken)) {
+		return QRT_EIO;
+	}
 	*ret_there = atomic_load(&sign.there);
 	return QRT_OK;
 }
@@ -195,6 +198,40 @@ static void both_causes(struct stand *stand)
 	stand_control_has(stand, "GET", "/runtime", "", 200, "\"killed\":[\"command\",\"file\"]");
 	stand_control_has(stand, "POST", "/runtime/kill", "{\"clear\":true}", 409, "KILL_FILE");
 	stand_control_has(stand, "GET", "/runtime", "", 200, "\"killed\":[\"file\"]");
+	assert_int_equal(qy_kill_clear(&stand->control, QY_KILL_COMMAND), QY_KILL_FILE);
+	assert_int_equal(qy_kill_clear(&stand->control, QY_KILL_FILE), 0);
+}
+
+/* The database cannot be opened where it is to go; the others go all the same. */
+static void half_killed(struct stand *stand)
+{
+	const char *other = other_of(stand);
+	const char *url = stand->db_env.options.url;
+	char move[64], *text;
+
+	if (other == NULL) {
+		return;
+	}
+	stand->control.fallback = other;
+	stand_run(stand, stand_start_db);
+	stand->db_env.options.url = "sqlite:///nowhere/at/all.db";
+	text = stand_control(stand, "POST", "/runtime/kill", "", 503);
+	assert_non_null(strstr(text, "\"ok\":false"));
+	assert_non_null(strstr(text, "\"component\":\"server\""));
+	free(text);
+	stand_control_has(stand, "POST", "/runtime/kill", "{\"clear\":true}", 200, "\"ok\":true");
+	snprintf(move, sizeof(move), "{\"component\":\"db\",\"backend\":\"%s\"}", other);
+	stand_control_has(stand, "POST", "/runtime/set", move, 503, "\"error\":\"QRT_ENOENT\"");
+	stand->db_env.options.url = url;
+	stand_control_has(stand, "POST", "/runtime/kill", "", 200, "\"ok\":true");
+	stand_control_has(stand, "GET", "/runtime", "", 200, "\"killed\":[\"command\"]");
+	assert_both_on(stand, other);
+}
+
+static void what_cannot_be_moved_is_told_and_the_others_go(void **state)
+{
+	(void)state;
+	on_each_stand(half_killed);
 }
 
 static void a_command_does_not_clear_the_file(void **state)
@@ -222,12 +259,63 @@ static enum qrt_err watched_for_a_while(struct qrt_cx *cx, void *arg)
 	atomic_store(&sign.there, true);
 	EXPECT(!qrt_sleep(cx, QRT_SEC));
 	EXPECT(qy_killed(env) == QY_KILL_FILE);
+	/* Who cannot say whether it is there changes nothing. */
+	atomic_store(&sign.there, false);
+	atomic_store(&sign.broken, true);
+	EXPECT(!qrt_sleep(cx, 3 * QRT_SEC));
+	EXPECT(qy_killed(env) == QY_KILL_FILE);
+	atomic_store(&sign.broken, false);
+	EXPECT(!qrt_sleep(cx, QRT_SEC));
+	EXPECT(qy_killed(env) == 0);
+	EXPECT(qrt_region_close(cx, &region, QRT_OK) == QRT_OK);
+	qrt_switchboard_destroy(&env->sb);
+	return QRT_OK;
+}
+
+static unsigned failed_moves(const struct qy_control_env *env)
+{
+	struct qrt_move moves[32];
+	size_t n = qrt_switchboard_history(env->sb, moves, 32);
+	unsigned failed = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		failed += moves[i].err == QRT_ENOTSUP;
+	}
+	return failed;
+}
+
+/* A component has no place on the fallback: that is tried each time, and holds nobody up. */
+static enum qrt_err watched_in_vain(struct qrt_cx *cx, void *arg)
+{
+	const struct qrt_region_options opts = {.policy = QRT_COLLECT, .flags = QRT_CANCEL_REST};
+	const struct qrt_switchboard_options none = {0};
+	struct qy_server_env server = {.listen_fd = -1};
+	struct qy_control_env *env = arg;
+	struct qrt_region *region = NULL;
+
+	EXPECT(!qrt_switchboard_create(&none, &env->sb));
+	EXPECT(!qrt_switchboard_add_component(env->sb, &qy_server_component, &server));
+	atomic_store(&sign.there, true);
+	EXPECT(!qrt_region_open_with(cx, &opts, &region));
+	EXPECT(!qrt_spawn(region, watch, env));
+	EXPECT(!qrt_sleep(cx, 3 * QRT_SEC + QRT_SEC / 2));
+	EXPECT(qy_killed(env) == QY_KILL_FILE);
+	EXPECT(failed_moves(env) == 4);
 	atomic_store(&sign.there, false);
 	EXPECT(!qrt_sleep(cx, QRT_SEC));
 	EXPECT(qy_killed(env) == 0);
 	EXPECT(qrt_region_close(cx, &region, QRT_OK) == QRT_OK);
 	qrt_switchboard_destroy(&env->sb);
 	return QRT_OK;
+}
+
+static void what_cannot_be_moved_is_tried_again(void **state)
+{
+	struct qy_control_env env = {.fallback = "nowhere"};
+
+	(void)state;
+	assert_int_equal(on_backend("lab", watched_in_vain, &env), QRT_OK);
+	assert_int_equal(on_backend("lab-legacy", watched_in_vain, &env), QRT_OK);
 }
 
 static void the_file_is_looked_for_every_second(void **state)
@@ -247,7 +335,9 @@ int main(void)
 	    cmocka_unit_test(a_request_that_is_none_kills_nothing),
 	    cmocka_unit_test(while_the_file_is_there_all_is_held),
 	    cmocka_unit_test(a_command_does_not_clear_the_file),
+	    cmocka_unit_test(what_cannot_be_moved_is_told_and_the_others_go),
 	    cmocka_unit_test(the_file_is_looked_for_every_second),
+	    cmocka_unit_test(what_cannot_be_moved_is_tried_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -597,11 +597,27 @@ static void a_request_for_a_move_is_read_and_checked(void **state)
 			  "reason: must be one line of at most 127 bytes");
 	assert_move_fails("{\"actor\":\"me\"}", false, 400,
 			  "actor: must be <type>:<id>, for example user:operator");
-	assert_int_equal(qy_move_status(QRT_OK), 200);
-	assert_int_equal(qy_move_status(QRT_ENOENT), 404);
-	assert_int_equal(qy_move_status(QRT_ENOTSUP), 400);
-	assert_int_equal(qy_move_status(QRT_ESTATE), 409);
-	assert_int_equal(qy_move_status(QRT_ETIMEDOUT), 503);
+}
+
+static void the_status_of_a_move_says_whose_fault_it_was(void **state)
+{
+	static const struct {
+		enum qrt_err err;
+		int before, begun;
+	} cases[] = {
+	    {QRT_OK, 200, 200},	    {QRT_ENOENT, 404, 503}, {QRT_ENOTSUP, 400, 503},
+	    {QRT_EINVAL, 400, 503}, {QRT_ESTATE, 409, 409}, {QRT_EBUSY, 409, 409},
+	    {QRT_EIO, 503, 503},    {QRT_ETIMEDOUT, 503, 503},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct qrt_move move = {.err = cases[i].err};
+
+		assert_int_equal(qy_move_status(&move), cases[i].before);
+		strcpy(move.from, "region");
+		assert_int_equal(qy_move_status(&move), cases[i].begun);
+	}
 }
 
 int main(void)
@@ -627,6 +643,7 @@ int main(void)
 	    cmocka_unit_test(only_json_in_utf8_is_a_json_media_type),
 	    cmocka_unit_test(an_entity_tag_is_a_state_version),
 	    cmocka_unit_test(a_request_for_a_move_is_read_and_checked),
+	    cmocka_unit_test(the_status_of_a_move_says_whose_fault_it_was),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
