@@ -24,13 +24,6 @@ struct qy_visit *qy_visit_of(const struct qrt_http_request *req)
 
 /* --- account ------------------------------------------------------------------------------- */
 
-static bool is_method(const char *text)
-{
-	size_t length = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
-
-	return length > 0 && length <= 16 && text[length] == '\0';
-}
-
 static void add(_Atomic uint64_t *counter, uint64_t n)
 {
 	atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
@@ -67,7 +60,7 @@ static void log_access(const struct qy_server *server, const struct qrt_cx *cx,
 	enum qrt_log_level level = qrt_http_status(resp) >= 500 ? QRT_LOG_WARN : QRT_LOG_DEBUG;
 	const struct qy_visit *visit = req != NULL ? qy_visit_of(req) : NULL;
 	const struct qrt_log_field fields[] = {
-	    QRT_LOG_TEXT("method", req != NULL && is_method(qrt_http_method(req))
+	    QRT_LOG_TEXT("method", req != NULL && qrt_http_method(req)[0] != '\0'
 				       ? qrt_http_method(req)
 				       : "-"),
 	    QRT_LOG_TEXT("route",

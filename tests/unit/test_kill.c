@@ -86,6 +86,10 @@ static void bad_requests(struct stand *stand)
 	stand_control_has(stand, "GET", "/runtime", "", 200, "\"killed\":[]");
 	atomic_store(&stand->control.draining, true);
 	stand_control_has(stand, "POST", "/runtime/kill", "", 503, "stopped");
+	stand_control_has(stand, "POST", "/runtime/rollback", "", 503, "SERVICE_UNAVAILABLE");
+	stand_control_has(stand, "GET", "/runtime/history", "", 200, "\"seq\":1,");
+	/* To be released is never too late. */
+	stand_control_has(stand, "POST", "/runtime/kill", "{\"clear\":true}", 200, "\"ok\":true");
 	atomic_store(&stand->control.draining, false);
 }
 
@@ -289,6 +293,7 @@ static enum qrt_err watched_in_vain(struct qrt_cx *cx, void *arg)
 {
 	const struct qrt_region_options opts = {.policy = QRT_COLLECT, .flags = QRT_CANCEL_REST};
 	const struct qrt_switchboard_options none = {0};
+	unsigned asked;
 	struct qy_server_env server = {.listen_fd = -1};
 	struct qy_control_env *env = arg;
 	struct qrt_region *region = NULL;
@@ -304,6 +309,12 @@ static enum qrt_err watched_in_vain(struct qrt_cx *cx, void *arg)
 	atomic_store(&sign.there, false);
 	EXPECT(!qrt_sleep(cx, QRT_SEC));
 	EXPECT(qy_killed(env) == 0);
+	/* The flag alone ends it. */
+	atomic_store(&env->draining, true);
+	asked = atomic_load(&sign.asked);
+	EXPECT(!qrt_sleep(cx, 3 * QRT_SEC));
+	EXPECT(atomic_load(&sign.asked) == asked);
+	atomic_store(&env->draining, false);
 	EXPECT(qrt_region_close(cx, &region, QRT_OK) == QRT_OK);
 	qrt_switchboard_destroy(&env->sb);
 	return QRT_OK;

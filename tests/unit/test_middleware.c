@@ -1,6 +1,6 @@
 /*
  * What stands around handlers, behind real servers on each backend: containment, capabilities,
- * deadlines, refusals with their audit rows, rates that outlive a move, csrf, and whom a request is
+ * deadlines, rates that outlive a move, csrf, and whom a request is
  * taken to come from. The pure parts are asked directly.
  */
 #include "tests/lib/test.h"
@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "quotey/server/csrf.h"
-#include "quotey/server/denied.h"
 #include "quotey/server/routes.h"
 #include "tests/lib/stand.h"
 
@@ -65,11 +64,13 @@ static enum qrt_err says_client(struct qrt_cx *cx, struct qrt_http_request *req,
 static const struct qy_route_rule free_rule = {.limits = {QRT_CAP_ALL, 0}};
 static const struct qy_route_rule less_rule = {.limits = {QRT_CAP_TIME, 0}};
 static const struct qy_route_rule late_rule = {.limits = {QRT_CAP_TIME, 30 * QRT_MS}};
+static const struct qy_route_rule timed_rule = {.limits = {QRT_CAP_TIME, 10 * QRT_SEC}};
 static const struct qrt_http_link links[] = {{qy_link_narrow, NULL}, {NULL, NULL}};
 static const struct qrt_http_route routes[] = {
     {"GET", "/panic", panics, &free_rule, {0}},
     {"GET", "/late", sleeps, &late_rule, {0}},
     {"GET", "/tries", tries, &less_rule, {0}},
+    {"GET", "/tries-in-time", tries, &timed_rule, {0}},
     {"GET", "/client", says_client, &free_rule, {0}},
 };
 static const struct qrt_http_group group = {links, routes, sizeof(routes) / sizeof(routes[0])};
@@ -114,6 +115,7 @@ static void a_panic_is_answered_and_the_service_goes_on(void **state)
 static enum qrt_err narrow_and_late(struct qrt_cx *cx, void *arg)
 {
 	EXPECT(!get(cx, arg, "/tries", 200, ""));
+	EXPECT(!get(cx, arg, "/tries-in-time", 200, ""));
 	EXPECT(!get(cx, arg, "/late", 503, "took too long"));
 	return QRT_OK;
 }
@@ -171,6 +173,52 @@ static void a_proxy_is_believed_when_it_is_trusted(void **state)
 	on_each_stand_with(&group, forwarded);
 }
 
+/* The id in the answer to one that offers @offered. */
+static enum qrt_err correlate(struct qrt_cx *cx, struct stand *stand, const char *offered,
+			      char ret_id[80])
+{
+	struct http_answer answer = {0};
+	char header[128];
+	bool there;
+
+	snprintf(header, sizeof(header), "X-Correlation-Id: %s\r\n", offered);
+	EXPECT(!stand_ask(cx, stand, &(struct question){"GET", "/client", NULL, header, NULL},
+			  &answer));
+	there = http_answer_header(&answer, "X-Correlation-Id", ret_id, 80);
+	http_answer_fini(&answer);
+	EXPECT(there);
+	return QRT_OK;
+}
+
+static enum qrt_err correlations(struct qrt_cx *cx, void *arg)
+{
+	static const char too_long[] = "0123456789012345678901234567890123456789"
+				       "0123456789012345678901234";
+	static const char *const bad[] = {"", "a b", "a\"b", "a.b", too_long};
+	char id[80], before[80] = "";
+
+	EXPECT(!correlate(cx, arg, "Abc_1-2", id));
+	EXPECT(strcmp(id, "Abc_1-2") == 0);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		EXPECT(!correlate(cx, arg, bad[i], id));
+		EXPECT(strncmp(id, "cor-", 4) == 0);
+		EXPECT(strcmp(id, before) != 0);
+		memcpy(before, id, sizeof(before));
+	}
+	return QRT_OK;
+}
+
+static void correlated(struct stand *stand)
+{
+	stand_run(stand, correlations);
+}
+
+static void an_id_is_taken_over_when_it_is_one_else_a_new_one_is_made(void **state)
+{
+	(void)state;
+	on_each_stand_with(&group, correlated);
+}
+
 static void networks_are_strict_and_match_by_bits(void **state)
 {
 	static const char *const bad[] = {"10.0.0.1/8", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/8x",
@@ -211,101 +259,30 @@ static void networks_are_strict_and_match_by_bits(void **state)
 	}
 }
 
-/* --- refusals ------------------------------------------------------------------------------- */
-
-static enum qrt_err audit_rows(struct qrt_cx *cx, struct stand *stand, uint64_t *ret_rows)
+static void what_is_too_long_is_no_address(void **state)
 {
-	struct qy_counts counts;
-	enum qrt_err err = qy_db_ping(cx, stand->server_env.db, &counts);
+	char list[(QY_NETWORKS_MAX + 1) * sizeof("10.0.0.0/8,")] = "10.0.0.0/8";
+	char peer[QY_CLIENT_SIZE + 8], address[QY_CLIENT_SIZE];
+	struct qy_networks networks;
 
-	*ret_rows = err ? 0 : counts.audit_events;
-	return err;
-}
-
-static enum qrt_err be_refused(struct qrt_cx *cx, void *arg)
-{
-	struct stand *stand = arg;
-	struct question ask = {"GET", QUOTES, "qk_01234567_00", NULL, NULL};
-	uint64_t before = 0, after = 0;
-
-	EXPECT(!stand_move(cx, stand, "db"));
-	EXPECT(!audit_rows(cx, stand, &before));
-	for (int i = 0; i < QY_DENIED_ROWS_PER_MINUTE - 1; i++) {
-		EXPECT(!stand_expect(cx, stand, &ask, 401, "INVALID_API_KEY"));
-	}
-	ask =
-	    (struct question){"POST", QUOTES "/quote-netnew-001/price", stand->writer, NULL, NULL};
-	EXPECT(!stand_expect(cx, stand, &ask, 200, "{"));
-	EXPECT(!audit_rows(cx, stand, &after));
-	/* The last of them is the price's own audit; the others are refusals. */
-	EXPECT(after - before > QY_DENIED_ROWS_PER_MINUTE - 1);
-	before = after;
-	ask = (struct question){"GET", QUOTES, NULL, NULL, NULL};
-	for (int i = 0; i < 10; i++) {
-		EXPECT(!stand_expect(cx, stand, &ask, 401, "MISSING_API_KEY"));
-	}
-	EXPECT(!audit_rows(cx, stand, &after));
-	EXPECT(after - before == 1);
-	EXPECT(atomic_load(&stand->counters.denied) == QY_DENIED_ROWS_PER_MINUTE + 9);
-	EXPECT(atomic_load(&stand->counters.unaudited) == 9);
-	return QRT_OK;
-}
-
-static void refused(struct stand *stand)
-{
-	stand_run(stand, be_refused);
-	assert_non_null(strstr(stand->text, " warn server: denied code=INVALID_API_KEY "
-					    "client=127.0.0.1 "));
-	assert_null(strstr(stand->text, "01234567_00"));
-}
-
-static void refusals_are_audited_but_not_without_end(void **state)
-{
 	(void)state;
-	on_each_stand(refused);
-}
-
-#define AT_ONCE 8
-
-static enum qrt_err ask_without_a_key(struct qrt_cx *cx, void *arg)
-{
-	const struct question ask = {"GET", QUOTES, NULL, NULL, NULL};
-
-	return stand_expect(cx, arg, &ask, 401, "MISSING_API_KEY");
-}
-
-/* Their rows wait for one writer: each is told of what came before it and has none, and no row. */
-static enum qrt_err be_refused_at_once(struct qrt_cx *cx, void *arg)
-{
-	struct stand *stand = arg;
-	struct qrt_region *region = NULL;
-	uint64_t before = 0, after = 0;
-
-	EXPECT(!stand_move(cx, stand, "db"));
-	EXPECT(!audit_rows(cx, stand, &before));
-	EXPECT(!qrt_region_open(cx, QRT_FAIL_FAST, &region));
-	for (int i = 0; i < AT_ONCE; i++) {
-		EXPECT(!qrt_spawn(region, ask_without_a_key, stand));
+	for (size_t i = 1; i < QY_NETWORKS_MAX; i++) {
+		strcat(list, ",10.0.0.0/8");
 	}
-	EXPECT(!qrt_region_close(cx, &region, QRT_OK));
-	EXPECT(!audit_rows(cx, stand, &after));
-	EXPECT(atomic_load(&stand->counters.denied) == AT_ONCE);
-	/* A row that comes too late is none, and is counted; more than once nothing is. */
-	EXPECT(after - before <= AT_ONCE);
-	EXPECT(atomic_load(&stand->counters.unaudited) <= AT_ONCE - (after - before));
-	return QRT_OK;
+	assert_true(qy_networks_parse(list, &networks));
+	assert_int_equal(networks.n, QY_NETWORKS_MAX);
+	strcat(list, ",10.0.0.0/8");
+	assert_false(qy_networks_parse(list, &networks));
+	memset(peer, '1', sizeof(peer));
+	memcpy(peer + QY_CLIENT_SIZE - 1, ":80", 4);
+	qy_client_address(&networks, peer, NULL, NULL, address);
+	assert_int_equal(strlen(address), QY_CLIENT_SIZE - 1);
+	memcpy(peer + QY_CLIENT_SIZE - 1, "1:80", 5);
+	qy_client_address(&networks, peer, NULL, NULL, address);
+	assert_string_equal(address, "");
 }
 
-static void refused_at_once(struct stand *stand)
-{
-	stand_run(stand, be_refused_at_once);
-}
-
-static void refusals_at_once_are_each_counted_once(void **state)
-{
-	(void)state;
-	on_each_stand(refused_at_once);
-}
+/* --- rates ---------------------------------------------------------------------------------- */
 
 static enum qrt_err make_slow_key(struct qrt_cx *cx, struct stand *stand, char *ret_text)
 {
@@ -365,9 +342,10 @@ static const struct qy_csrf_rule by_link = {.param = "token"};
 static const struct qrt_http_link cookie_links[] = {{qy_link_csrf, &by_cookie}, {NULL, NULL}};
 static const struct qrt_http_link link_links[] = {{qy_link_csrf, &by_link}, {NULL, NULL}};
 static const struct qrt_http_route cookie_routes[] = {{"POST", "/form", accepts, NULL, {0}},
-						      {"GET", "/form", accepts, NULL, {0}}};
+						      {"GET", "/form", accepts, NULL, {0}},
+						      {"PUT", "/form", accepts, NULL, {0}}};
 static const struct qrt_http_route link_routes[] = {{"POST", "/link/{token}", accepts, NULL, {0}}};
-static const struct qrt_http_group cookie_group = {cookie_links, cookie_routes, 2};
+static const struct qrt_http_group cookie_group = {cookie_links, cookie_routes, 3};
 static const struct qrt_http_group link_group = {link_links, link_routes, 1};
 
 static enum qrt_err post(struct qrt_cx *cx, struct stand *stand, const char *path,
@@ -409,7 +387,23 @@ static enum qrt_err forms_by_cookie(struct qrt_cx *cx, void *arg)
 	EXPECT(!post(cx, stand, "/form", JSON COOKIE, "{}", 403, "\"CSRF\""));
 	EXPECT(!post(cx, stand, "/form", FORM COOKIE "Authorization: Bearer x\r\n", "a=b", 403,
 		     "\"CSRF\""));
+	EXPECT(!stand_expect(cx, stand, &(struct question){"PUT", "/form", NULL, COOKIE, ""}, 403,
+			     "\"CSRF\""));
 	return get(cx, stand, "/form", 200, "taken");
+}
+
+/* Behind a public name that is what a page's origin must be, whatever Host says. */
+static enum qrt_err forms_of_a_public_name(struct qrt_cx *cx, void *arg)
+{
+	struct stand *stand = arg;
+	char value[QY_CSRF_SIZE], body[128];
+
+	qy_csrf_value(stand->server_env.csrf_key, &by_cookie, "s3ss10n", value);
+	snprintf(body, sizeof(body), "csrf=%s", value);
+	EXPECT(!post(cx, stand, "/form", FORM COOKIE "Origin: https://quotes.example\r\n", body,
+		     200, "taken"));
+	EXPECT(!post(cx, stand, "/form", FORM COOKIE OWN, body, 403, "FOREIGN_ORIGIN"));
+	return QRT_OK;
 }
 
 static void cookie_forms(struct stand *stand)
@@ -417,6 +411,7 @@ static void cookie_forms(struct stand *stand)
 	stand_run(stand, forms_by_cookie);
 	assert_true(atomic_load(&stand->counters.denied) >= 8);
 	stand->server_env.public_url = "https://quotes.example/base";
+	stand_run(stand, forms_of_a_public_name);
 }
 
 static void a_form_belongs_to_its_cookie_and_its_origin(void **state)
@@ -434,8 +429,31 @@ static enum qrt_err forms_by_link(struct qrt_cx *cx, void *arg)
 	snprintf(body, sizeof(body), "csrf=%s", value);
 	EXPECT(!post(cx, stand, "/link/t0ken", FORM, body, 200, "taken"));
 	EXPECT(!post(cx, stand, "/link/t1ken", FORM, body, 403, "\"CSRF\""));
-	body[5] = body[5] == '0' ? '1' : '0';
-	EXPECT(!post(cx, stand, "/link/t0ken", FORM, body, 403, "\"CSRF\""));
+	for (size_t i = strlen("csrf="); body[i] != '\0'; i++) {
+		char right = body[i];
+
+		body[i] = right == '0' ? '1' : '0';
+		EXPECT(!post(cx, stand, "/link/t0ken", FORM, body, 403, "\"CSRF\""));
+		body[i] = right;
+	}
+	return QRT_OK;
+}
+
+/* A token that a path has room for, but a binding has not. */
+static enum qrt_err forms_by_long_links(struct qrt_cx *cx, void *arg)
+{
+	struct stand *stand = arg;
+	char path[600] = "/link/", value[QY_CSRF_SIZE], body[128];
+	char *token = path + strlen(path);
+
+	memset(token, 't', 511);
+	qy_csrf_value(stand->server_env.csrf_key, &by_link, token, value);
+	snprintf(body, sizeof(body), "csrf=%s", value);
+	EXPECT(!post(cx, stand, path, FORM, body, 200, "taken"));
+	token[511] = 't';
+	qy_csrf_value(stand->server_env.csrf_key, &by_link, token, value);
+	snprintf(body, sizeof(body), "csrf=%s", value);
+	EXPECT(!post(cx, stand, path, FORM, body, 403, "\"CSRF\""));
 	return QRT_OK;
 }
 
@@ -445,6 +463,22 @@ static void link_forms(struct stand *stand)
 		stand->server_env.csrf_key[i] = (uint8_t)i;
 	}
 	stand_run(stand, forms_by_link);
+	stand_run(stand, forms_by_long_links);
+}
+
+static void a_csrf_value_is_made_of_the_whole_key(void **state)
+{
+	uint8_t key[QY_CSRF_KEY_SIZE] = {0};
+	char value[QY_CSRF_SIZE], other[QY_CSRF_SIZE];
+
+	(void)state;
+	qy_csrf_value(key, &by_link, "t", value);
+	for (size_t i = 0; i < sizeof(key); i++) {
+		key[i] = 1;
+		qy_csrf_value(key, &by_link, "t", other);
+		assert_string_not_equal(value, other);
+		key[i] = 0;
+	}
 }
 
 static void a_form_belongs_to_its_link(void **state)
@@ -473,12 +507,24 @@ static void an_origin_is_compared_whole(void **state)
 	    {"https://a.test", "other", "https://a.test/base", true},
 	    {"http://a.test", "a.test", "https://a.test/base", false},
 	    {"https://b.test", "b.test", "https://a.test", false},
+	    {"https://a.test", "x", "https://a.test?x", true},
 	};
+	char host[QY_HOST_HEADER_MAX + 64], origin[sizeof(host) + 8];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		assert_int_equal(qy_origin_is_own(cases[i].origin, cases[i].host, cases[i].url),
 				 cases[i].own);
+	}
+	/* A host of the greatest length; of a longer one no beginning is a name. */
+	for (size_t n = QY_HOST_HEADER_MAX; n < sizeof(host); n++) {
+		memset(host, 'a', n);
+		host[n] = '\0';
+		for (size_t of = QY_HOST_HEADER_MAX; of <= n; of++) {
+			snprintf(origin, sizeof(origin), "http://%.*s", (int)of, host);
+			assert_int_equal(qy_origin_is_own(origin, host, NULL),
+					 n == QY_HOST_HEADER_MAX);
+		}
 	}
 }
 
@@ -514,12 +560,13 @@ int main(void)
 	    cmocka_unit_test(a_panic_is_answered_and_the_service_goes_on),
 	    cmocka_unit_test(a_handler_has_the_capabilities_and_the_time_of_its_route),
 	    cmocka_unit_test(a_proxy_is_believed_when_it_is_trusted),
+	    cmocka_unit_test(an_id_is_taken_over_when_it_is_one_else_a_new_one_is_made),
 	    cmocka_unit_test(networks_are_strict_and_match_by_bits),
-	    cmocka_unit_test(refusals_are_audited_but_not_without_end),
-	    cmocka_unit_test(refusals_at_once_are_each_counted_once),
+	    cmocka_unit_test(what_is_too_long_is_no_address),
 	    cmocka_unit_test(a_key_has_its_minute_once_wherever_the_server_runs),
 	    cmocka_unit_test(a_form_belongs_to_its_cookie_and_its_origin),
 	    cmocka_unit_test(a_form_belongs_to_its_link),
+	    cmocka_unit_test(a_csrf_value_is_made_of_the_whole_key),
 	    cmocka_unit_test(an_origin_is_compared_whole),
 	    cmocka_unit_test(form_fields_and_cookies_are_found_or_refused),
 	};

@@ -39,6 +39,36 @@ static void a_manual_price_needs_the_scope_for_it(void **state)
 	on_each_stand(own_prices);
 }
 
+/* Keys of a person act for him, others for themselves. */
+static enum qrt_err create_by_two_keys(struct qrt_cx *cx, void *arg)
+{
+	struct stand *stand = arg;
+	struct qy_apikey spec = {
+	    .name = "his", .scopes = QY_SCOPE_ADMIN, .rep_id = "rep.sarah", .rate_per_minute = 100};
+	char his[QY_APIKEY_TEXT_SIZE], by[64];
+	struct question create = {"POST", QUOTES, his, JSON, BODY};
+	struct qy_fault fault;
+
+	EXPECT(!stand_move(cx, stand, "db"));
+	EXPECT(!qy_db_apikey_create(cx, stand->server_env.db, &spec, his, &fault));
+	EXPECT(fault.kind == QY_FAULT_NONE);
+	EXPECT(!stand_expect(cx, stand, &create, 201, "\"created_by\":\"user:rep.sarah\""));
+	create.key = stand->boss;
+	snprintf(by, sizeof(by), "\"created_by\":\"service:qk_%.8s\"", stand->boss + 3);
+	return stand_expect(cx, stand, &create, 201, by);
+}
+
+static void created(struct stand *stand)
+{
+	stand_run(stand, create_by_two_keys);
+}
+
+static void a_quote_is_by_whom_its_key_acts_for(void **state)
+{
+	(void)state;
+	on_each_stand(created);
+}
+
 static enum qrt_err without_database(struct qrt_cx *cx, void *arg)
 {
 	struct stand *stand = arg;
@@ -157,6 +187,20 @@ static void a_log_line_has_the_route_and_never_the_path_or_the_key(void **state)
 }
 
 /* --- the control side ---------------------------------------------------------------------- */
+
+static void only_health_is_open_and_every_change_is_guarded(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < qy_control_route_count; i++) {
+		const struct qrt_control_route *route = &qy_control_routes[i];
+		bool health = strncmp(route->path, "/health", 7) == 0;
+		bool change = strcmp(route->method, "GET") != 0;
+
+		assert_int_equal(route->guard, health	? QRT_CONTROL_OPEN
+					       : change ? QRT_CONTROL_CHANGE
+							: QRT_CONTROL_READ);
+	}
+}
 
 static void health(struct stand *stand)
 {
@@ -344,6 +388,11 @@ static void wedged(struct stand *stand)
 	snprintf(part, sizeof(part), "\"runtime\":\"%s\",\"spawned_at\":\"", qrt_runtime_name(rt));
 	stand_control_has(stand, "GET", "/regions", "", 200, part);
 	stand_control_has(stand, "GET", "/health/live", "", 200, "live");
+	/* It has been held for longer: above somebody has waited for it. */
+	stand->control.stuck_after_ns = QRT_MS;
+	snprintf(part, sizeof(part), ",\"stuck_runtime\":\"%s\"}", qrt_runtime_name(rt));
+	stand_control_has(stand, "GET", "/health/live", "", 503, part);
+	stand->control.stuck_after_ns = 0;
 	stand_control_has(stand, "GET", "/metrics", "", 200, "quotey_loop_busy_seconds");
 	atomic_store(&wedge.release, true);
 	while (!atomic_load(&wedge.gone)) {
@@ -405,9 +454,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_manual_price_needs_the_scope_for_it),
+	    cmocka_unit_test(a_quote_is_by_whom_its_key_acts_for),
 	    cmocka_unit_test(without_the_db_component_requests_get_503_and_then_work_again),
 	    cmocka_unit_test(a_preview_changes_no_table),
 	    cmocka_unit_test(a_log_line_has_the_route_and_never_the_path_or_the_key),
+	    cmocka_unit_test(only_health_is_open_and_every_change_is_guarded),
 	    cmocka_unit_test(readiness_follows_the_database_and_the_drain),
 	    cmocka_unit_test(a_move_is_answered_with_what_came_of_it),
 	    cmocka_unit_test(the_server_moves_to_the_other_backend_and_back),

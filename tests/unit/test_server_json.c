@@ -595,6 +595,8 @@ static void a_request_for_a_move_is_read_and_checked(void **state)
 			  "backend: must be one line of at most 15 bytes");
 	assert_move_fails("{\"reason\":\"a\\nb\"}", false, 400,
 			  "reason: must be one line of at most 127 bytes");
+	assert_move_fails("{\"actor\":\"user:\"}", false, 400,
+			  "actor: must be <type>:<id>, for example user:operator");
 	assert_move_fails("{\"actor\":\"me\"}", false, 400,
 			  "actor: must be <type>:<id>, for example user:operator");
 }
