@@ -1,6 +1,8 @@
 /*
- * Fuzz entry of the configuration: the bytes are a quotey.conf. Works with libFuzzer and with
- * replay.c. It must never read the real environment or a real file, so that a crash replays.
+ * Fuzz entry of the configuration: the bytes are a quotey.conf; what follows a line "%%" are lines
+ * of the environment ("QUOTEY_WEB_PORT=0") and arguments ("--set web.port=0"). Works with libFuzzer
+ * and with replay.c. It must never read the real environment or a real file, so that a crash
+ * replays.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* memmem */
@@ -12,7 +14,19 @@
 
 #include "quotey/cli/config.h"
 
+#define LINES_MAX 64
+#define MARK "\n%%\n"
+#define SET "--set "
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* What stands beside the file. */
+struct beside {
+	char *text; /* its lines, each ended; owned */
+	char *environment[LINES_MAX + 3];
+	const char *sets[LINES_MAX];
+	size_t n_environment, n_sets;
+};
 
 /* A broken rule ends the program, which is what a fuzzer takes for a finding. */
 static void must(bool holds)
@@ -51,25 +65,51 @@ static void check_errors(const struct qy_config_errors *errors)
 	}
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void beside_line(struct beside *beside, char *line)
+{
+	if (strncmp(line, SET, strlen(SET)) == 0) {
+		beside->sets[beside->n_sets++] = line + strlen(SET);
+	} else {
+		beside->environment[beside->n_environment++] = line;
+	}
+}
+
+/* Returns the length of the file. */
+static size_t beside_init(struct beside *beside, const char *bytes, size_t size)
 {
 	static char secret[] = "FUZZ_SECRET=hunter2hunter2";
 	static char path[] = "FUZZ_PATH=/data";
-	char *environment[] = {secret, path, NULL};
-	struct qy_config_sources sources = {
-	    .path = "fuzz.conf",
-	    .file_bytes = size > 0 ? (const void *)data : "",
-	    .n_file_bytes = size,
-	    .environ = environment,
-	};
+	const char *mark = memmem(bytes, size, MARK, strlen(MARK));
+	size_t n_file = mark != NULL ? (size_t)(mark - bytes) + 1 : size;
+	size_t from = mark != NULL ? n_file + strlen(MARK) - 1 : size;
+	char *line, *next;
+
+	*beside = (struct beside){.environment = {secret, path}, .n_environment = 2};
+	beside->text = strndup(bytes + from, size - from);
+	must(beside->text != NULL);
+	next = beside->text;
+	for (int i = 0; i < LINES_MAX && (line = strsep(&next, "\n")) != NULL; i++) {
+		beside_line(beside, line);
+	}
+	return n_file;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const char *bytes = size > 0 ? (const char *)data : "";
+	struct beside beside;
+	struct qy_config_sources sources = {.path = "fuzz.conf", .file_bytes = bytes};
 	struct qy_config *config = NULL;
 	struct qy_config_errors errors;
-	/* The one text that may be in an error because the input itself says it. */
-	bool quoted = memmem(data != NULL ? (const void *)data : "", size, "hunter2", 7) != NULL;
 
-	if (quoted) {
+	/* The one text that may be in an error because the input itself says it. */
+	if (memmem(bytes, size, "hunter2", 7) != NULL) {
 		return 0;
 	}
+	sources.n_file_bytes = beside_init(&beside, bytes, size);
+	sources.environ = beside.environment;
+	sources.sets = beside.sets;
+	sources.n_sets = beside.n_sets;
 	if (qy_config_load(&sources, &config, &errors) == 0) {
 		must(errors.n == 0);
 		check_config(config);
@@ -79,5 +119,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	qy_config_errors_fini(&errors);
 	qy_config_destroy(&config);
+	free(beside.text);
 	return 0;
 }

@@ -1,6 +1,8 @@
 #!/bin/bash
 # Fuzzes: every target under libFuzzer for a while, from its corpus in the tree. Builds in fuzz-build
-# of the build folder, by clang with ASan and UBSan. What is found stays there, with how to replay it.
+# of the build folder, by clang with ASan and UBSan. What is found stays there, is told with how to
+# replay it, and is tried again first next time. Exit status: 0 nothing found, 1 something, or it did
+# not build, 77 there is no libFuzzer.
 #
 #	SECONDS_EACH=60 TARGETS="http json" JOBS=2 tests/fuzz/run.sh
 set -u
@@ -21,13 +23,14 @@ if [ ! -f Makefile ]; then
 	"$top/configure" CC=clang --with-sanitizer=address,undefined --enable-tests \
 		CFLAGS='-O1 -g -fsanitize=fuzzer-no-link' >configure.out 2>&1 || { tail -3 configure.out; exit 1; }
 fi
-make -j"$jobs" $(printf 'tests/fuzz/fuzz_%s ' $targets) >make.out 2>&1 || { grep -m5 error make.out; exit 1; }
+make -j"$jobs" $(printf 'tests/fuzz/fuzz_%s ' $targets) >make.out 2>&1 ||
+	{ grep -m5 -e error: -e '\*\*\*' make.out >&2; exit 1; }
 
 failed=0
 for target in $targets; do
 	mkdir -p "corpus/$target" "found/$target"
 	if "tests/fuzz/fuzz_$target" -max_total_time="$seconds" -max_len=65536 -timeout=10 -print_final_stats=1 \
-		-artifact_prefix="found/$target/" "corpus/$target" "$here/corpus/$target" >"$target.log" 2>&1; then
+		-artifact_prefix="found/$target/" "corpus/$target" "$here/corpus/$target" "found/$target" >"$target.log" 2>&1; then
 		awk -v t="$target" '/^#.*(DONE|cov:)/ { line = $0 } /number_of_executed_units/ { n = $2 }
 			END { match(line, /cov: [0-9]+/); print t ": " n " runs, " substr(line, RSTART, RLENGTH) " edges, nothing found" }' "$target.log"
 	else
