@@ -129,6 +129,11 @@ static void a_change_needs_the_right_token(void **state)
 				      "Authorization: Basic s3cret\r\n"
 				      "Content-Length: 2\r\n\r\n{}"),
 		   "\r\nWWW-Authenticate: Bearer error=\"invalid_token\"\r\n");
+	/* A scheme of the same length. */
+	assert_has(raw(f.target.port, "POST /runtime/set HTTP/1.1\r\n"
+				      "Authorization: Digest s3cret\r\n"
+				      "Content-Length: 2\r\n\r\n{}"),
+		   "HTTP/1.1 401 ");
 	qrt_control_close(&f.control);
 }
 
@@ -186,6 +191,26 @@ static void a_body_over_the_limit_is_413_and_one_at_the_limit_is_taken(void **st
 	qrt_control_close(&f.control);
 }
 
+/* Who is refused still gets to send what it had begun to send, and so to read why. */
+static void a_refusal_arrives_also_before_a_long_body(void **state)
+{
+	struct control_site f = control_site_open("127.0.0.1", "s3cret");
+	size_t n = (size_t)900 * 1024;
+	char *body = malloc(n + 1);
+
+	(void)state;
+	assert_non_null(body);
+	memset(body, 'a', n);
+	body[n] = '\0';
+	control_ask(&f, "POST /nope", body, 404, NULL);
+	control_ask(&f, "POST /health", body, 405, NULL);
+	control_ask(&f, "POST /runtime/set", body, 401, NULL);
+	f.target.token = "s3cret";
+	control_ask(&f, "POST /runtime/set", body, 413, NULL);
+	free(body);
+	qrt_control_close(&f.control);
+}
+
 static void a_body_needs_a_length_and_must_arrive(void **state)
 {
 #define HEAD "POST /runtime/set HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer s3cret\r\n"
@@ -196,6 +221,9 @@ static void a_body_needs_a_length_and_must_arrive(void **state)
 	assert_has(raw(f.target.port, HEAD "\r\n"), "\"a Content-Length is required\"");
 	assert_has(raw(f.target.port, HEAD "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n"),
 		   "HTTP/1.1 411 ");
+	assert_has(raw(f.target.port,
+		       HEAD "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}"),
+		   "HTTP/1.1 4");
 	assert_has(raw(f.target.port, HEAD "Content-Length: -5\r\n\r\n"), "HTTP/1.1 4");
 	assert_has(raw(f.target.port, HEAD "Content-Length: 5x\r\n\r\n"), "HTTP/1.1 4");
 	assert_has(raw(f.target.port, HEAD "Expect: 100-continue\r\nContent-Length: 2\r\n\r\n{}"),
@@ -266,6 +294,7 @@ static void what_cannot_work_is_refused_at_open(void **state)
 	    {"::", NULL, 1, "[::]:0 is not a loopback address"},
 	    {"::ffff:127.0.0.1", NULL, 1, "is not a loopback address"},
 	    {"128.0.0.1", NULL, 1, "is not a loopback address"},
+	    {"126.255.255.255", NULL, 1, "is not a loopback address"},
 	    {"192.0.2.1", "token", 1, "cannot listen on 192.0.2.1:0: Cannot assign"},
 	    {"127.0.0.1", NULL, 65, "65 threads asked for, at most 64"},
 	    {"127.0.0.1", "two words", 1, "without spaces"},
@@ -324,6 +353,7 @@ int main(void)
 	    cmocka_unit_test(without_a_token_every_change_is_refused),
 	    cmocka_unit_test(reading_needs_the_token_only_off_loopback),
 	    cmocka_unit_test(a_body_over_the_limit_is_413_and_one_at_the_limit_is_taken),
+	    cmocka_unit_test(a_refusal_arrives_also_before_a_long_body),
 	    cmocka_unit_test(a_body_needs_a_length_and_must_arrive),
 	    cmocka_unit_test(a_malformed_request_gets_a_json_error_that_quotes_nothing),
 	    cmocka_unit_test(a_used_port_is_refused_and_named),

@@ -64,6 +64,7 @@ static void the_client_takes_no_answer_that_is_not_strictly_one(void **state)
 	    {"HTTP/1.1 200 OK\r\n\r\n\r\nContent-Length: 2\r\n", QRT_EPROTO},
 	    {"HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\nhi", QRT_EPROTO},
 	    {"HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\nhi", QRT_EPROTO},
+	    {"HTTP/1.1 200 OK\r\nContent-Length: 2, 3\r\n\r\nhi", QRT_EPROTO},
 	    {"HTTP/1.1 2x0 OK\r\nContent-Length: 2\r\n\r\nhi", QRT_EPROTO},
 	    {"HTTP/1.1 2000 OK\r\nContent-Length: 2\r\n\r\nhi", QRT_EPROTO},
 	    {"HTTP/1.1 999 OK\r\nContent-Length: 2\r\n\r\nhi", QRT_EPROTO},
