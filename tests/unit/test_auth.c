@@ -126,6 +126,22 @@ static void the_61st_call_of_a_minute_has_to_wait(void **state)
 	assert_true(take(*state, "k", 60, 61500).allowed);
 }
 
+static void every_minute_has_as_many(void **state)
+{
+	static const unsigned rates[] = {1, 60, 1801};
+
+	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
+		for (int minute = 0; minute < 4; minute++) {
+			unsigned allowed = 0;
+
+			for (unsigned call = 0; call < 2 * rates[i]; call++) {
+				allowed += take(*state, "k", rates[i], 60000 * minute).allowed;
+			}
+			assert_int_equal(allowed, rates[i]);
+		}
+	}
+}
+
 static void a_refused_call_does_not_count(void **state)
 {
 	int i;
@@ -172,6 +188,8 @@ static void a_new_rate_starts_with_an_empty_window(void **state)
 	assert_true(take(*state, "k", 2, 2).allowed);
 	assert_true(take(*state, "k", 2, 3).allowed);
 	assert_false(take(*state, "k", 2, 4).allowed);
+	assert_true(take(*state, "k", 1, 5).allowed);
+	assert_false(take(*state, "k", 1, 6).allowed);
 }
 
 static void the_number_of_keys_is_bounded_and_idle_ones_make_room(void **state)
@@ -198,6 +216,7 @@ int main(void)
 	    cmocka_unit_test(a_bearer_header_holds_a_key),
 	    cmocka_unit_test(only_the_right_secret_of_a_live_key_opens),
 	    cmocka_unit_test_setup_teardown(the_61st_call_of_a_minute_has_to_wait, setup, teardown),
+	    cmocka_unit_test_setup_teardown(every_minute_has_as_many, setup, teardown),
 	    cmocka_unit_test_setup_teardown(a_refused_call_does_not_count, setup, teardown),
 	    cmocka_unit_test_setup_teardown(a_high_rate_is_never_exceeded, setup, teardown),
 	    cmocka_unit_test_setup_teardown(the_first_call_of_a_minute_is_reported, setup,

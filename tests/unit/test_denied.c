@@ -96,7 +96,7 @@ static enum qrt_err one_caller_too_many(struct qrt_cx *cx, void *arg)
 	struct stand *stand = arg;
 	struct question ask = {"GET", QUOTES, stand->writer, NULL, NULL};
 	struct qrt_rate_verdict verdict;
-	char key[16];
+	char key[32];
 	int64_t now_ns;
 
 	EXPECT(!stand_move(cx, stand, "db"));
