@@ -441,12 +441,33 @@ struct server_case {
 	const char *detail; /* in it */
 };
 
+/* A certificate that is good, and behind it one that is none. */
+static void write_broken_chain(const char *path)
+{
+	char text[8192];
+	FILE *from = fopen(certs()->cert, "re"), *to = fopen(path, "we");
+	assert_non_null(from);
+	assert_non_null(to);
+	size_t n = fread(text, 1, sizeof(text), from);
+	assert_int_equal(fwrite(text, 1, n, to), n);
+	fputs("-----BEGIN CERTIFICATE-----\nbm90aGluZw==\n-----END CERTIFICATE-----\n", to);
+	fclose(from);
+	fclose(to);
+}
+
 static void a_server_that_cannot_be_is_refused_in_words(void **state)
 {
 	const struct certs *files = certs();
-	char missing[128];
+	char missing[128], broken[128], long_name[257], long_list[1100] = "";
 	(void)state;
 	certs_path("missing.pem", missing);
+	certs_path("broken-chain.pem", broken);
+	write_broken_chain(broken);
+	memset(long_name, 'a', sizeof(long_name) - 1);
+	long_name[sizeof(long_name) - 1] = '\0';
+	for (size_t i = 0; i < 1025; i++) {
+		long_list[i] = i % 2 ? ',' : 'a';
+	}
 	const struct server_case cases[] = {
 	    {NULL, files->key, NULL, 0, QRT_EINVAL, "a server needs cert_file and key_file"},
 	    {files->cert, NULL, NULL, 0, QRT_EINVAL, "a server needs cert_file and key_file"},
@@ -460,6 +481,9 @@ static void a_server_that_cannot_be_is_refused_in_words(void **state)
 	    {files->cert, files->other_key, NULL, 0, QRT_EINVAL, "key_file: key values mismatch"},
 	    {files->cert, files->key, "", 0, QRT_EINVAL, "alpn: a name of 0 bytes"},
 	    {files->cert, files->key, "h2,,http/1.1", 0, QRT_EINVAL, "alpn: a name of 0 bytes"},
+	    {files->cert, files->key, long_name, 0, QRT_EINVAL, "alpn: a name of 256 bytes"},
+	    {files->cert, files->key, long_list, 0, QRT_EINVAL, "alpn: more than 1024 bytes"},
+	    {broken, files->key, NULL, 0, QRT_EINVAL, "cert_file, its chain: "},
 	    {files->cert, files->key, NULL, -1, QRT_EINVAL, "a handshake of -1 ns"},
 	    {"/dev/zero", files->key, NULL, 0, QRT_ELIMIT, "cert_file /dev/zero: limit reached"},
 	};
