@@ -20,7 +20,7 @@
 #include "backends/posix_unix.h"
 #include "shim/src/internal.h"
 
-enum { BACKLOG = 511 };
+enum { BACKLOG = 511, WHOLE_MAX = 1024 };
 
 union address {
 	struct sockaddr any;
@@ -223,11 +223,18 @@ static enum qrt_err accept_one(struct qrt__socket *socket, int *ret_fd, char *re
 	}
 }
 
+/* Of sockets recv is the shorter way into the kernel; the output of a child is a pipe. */
+static ssize_t receive(int fd, void *buf, size_t n)
+{
+	ssize_t got = recv(fd, buf, n, 0);
+	return got < 0 && errno == ENOTSOCK ? read(fd, buf, n) : got;
+}
+
 static enum qrt_err read_some(struct qrt__socket *socket, void *buf, size_t n, size_t *ret_n)
 {
 	ssize_t got;
 	do {
-		got = read(socket->fd, buf, n);
+		got = receive(socket->fd, buf, n);
 	} while (got < 0 && errno == EINTR);
 	if (got < 0) {
 		return qrt__err_from_errno(errno);
@@ -239,13 +246,38 @@ static enum qrt_err read_some(struct qrt__socket *socket, void *buf, size_t n, s
 	return QRT_OK;
 }
 
+/* Copies all slices to @whole. Returns how many bytes, or 0 when they are more than WHOLE_MAX. */
+static size_t join_slices(const struct iovec *iov, size_t n_iov, char *whole)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < n_iov; i++) {
+		if (iov[i].iov_len > WHOLE_MAX - n) {
+			return 0;
+		}
+		memcpy(whole + n, iov[i].iov_base, iov[i].iov_len);
+		n += iov[i].iov_len;
+	}
+	return n;
+}
+
+/* The kernel takes longer to look at a list of slices than a few bytes take to be joined. */
+static ssize_t send_slices(int fd, const struct iovec *iov, size_t n_iov)
+{
+	char whole[WHOLE_MAX];
+	struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = n_iov};
+	if (n_iov == 1) {
+		return send(fd, iov->iov_base, iov->iov_len, MSG_NOSIGNAL);
+	}
+	size_t n = join_slices(iov, n_iov, whole);
+	return n > 0 ? send(fd, whole, n, MSG_NOSIGNAL) : sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+
 static enum qrt_err write_some(struct qrt__socket *socket, const struct iovec *iov, size_t n_iov,
 			       size_t *ret_n)
 {
-	struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = n_iov};
 	ssize_t sent;
 	do {
-		sent = sendmsg(socket->fd, &message, MSG_NOSIGNAL);
+		sent = send_slices(socket->fd, iov, n_iov);
 	} while (sent < 0 && errno == EINTR);
 	if (sent < 0) {
 		return qrt__err_from_errno(errno);
