@@ -1,6 +1,7 @@
 /* The arena of an HTTP exchange: a chain of malloc'd chunks and a fill mark in the newest. */
 #include "shim/src/http/arena.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,8 +19,15 @@ struct qrt__http_chunk {
 
 void qrt__http_arena_init(struct qrt__http_arena *arena)
 {
-	arena->chunks = NULL;
-	arena->used = 0;
+	*arena = (struct qrt__http_arena){NULL, NULL, NULL};
+}
+
+/* Hands out from @chunk, the newest, or from none. */
+static void begin(struct qrt__http_arena *arena, struct qrt__http_chunk *chunk)
+{
+	arena->chunks = chunk;
+	arena->at = chunk ? chunk->bytes : NULL;
+	arena->end = chunk ? chunk->bytes + chunk->size : NULL;
 }
 
 static void chunks_free(struct qrt__http_chunk *chunk)
@@ -45,10 +53,6 @@ void qrt__http_arena_reset(struct qrt__http_arena *arena)
 {
 	struct qrt__http_chunk *kept = NULL;
 
-	arena->used = 0;
-	if (!arena->chunks || (!arena->chunks->older && arena->chunks->size == CHUNK_BYTES)) {
-		return;
-	}
 	/* The oldest is of ordinary size unless the very first wish was a large one. */
 	while (arena->chunks) {
 		struct qrt__http_chunk *chunk = arena->chunks;
@@ -60,79 +64,77 @@ void qrt__http_arena_reset(struct qrt__http_arena *arena)
 			free(chunk);
 		}
 	}
-	arena->chunks = kept;
+	begin(arena, kept);
 }
 
 /* A new newest chunk with at least @n bytes. */
-static struct qrt__http_chunk *chunk_add(struct qrt__http_arena *arena, size_t n)
+static bool chunk_add(struct qrt__http_arena *arena, size_t n)
 {
 	size_t size = n > CHUNK_BYTES ? n : CHUNK_BYTES;
 	struct qrt__http_chunk *chunk;
 
 	if (size > SIZE_MAX - sizeof(*chunk)) {
-		return NULL;
+		return false;
 	}
 	chunk = malloc(sizeof(*chunk) + size);
 	if (!chunk) {
-		return NULL;
+		return false;
 	}
 	chunk->older = arena->chunks;
 	chunk->size = size;
-	arena->chunks = chunk;
-	arena->used = 0;
-	return chunk;
+	begin(arena, chunk);
+	return true;
 }
 
-static size_t room(const struct qrt__http_arena *arena, size_t from)
+/* The next @n > 0 bytes. NULL: out of memory. */
+static inline char *take(struct qrt__http_arena *arena, size_t n)
 {
-	if (!arena->chunks || from > arena->chunks->size) {
-		return 0;
+	char *bytes;
+
+	if (n > (size_t)(arena->end - arena->at) && !chunk_add(arena, n)) {
+		return NULL;
 	}
-	return arena->chunks->size - from;
+	bytes = arena->at;
+	arena->at += n;
+	return bytes;
 }
 
 void *qrt__http_arena_alloc(struct qrt__http_arena *arena, size_t n)
 {
-	size_t from = (arena->used + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+	size_t left = (size_t)(arena->end - arena->at);
+	size_t gap = -(uintptr_t)arena->at % ALIGN;
 
-	if (room(arena, from) < n || !arena->chunks) {
-		if (!chunk_add(arena, n)) {
-			return NULL;
-		}
-		from = 0;
-	}
-	arena->used = from + n;
-	QRT_POST(arena->used <= arena->chunks->size);
-	return arena->chunks->bytes + from;
+	arena->at = gap < left ? arena->at + gap : arena->end;
+	return take(arena, n > 0 ? n : 1);
 }
 
 char *qrt__http_arena_grow(struct qrt__http_arena *arena, char *text, size_t old_n, size_t n)
 {
-	size_t from = arena->used;
+	bool last = text && text + old_n == arena->at;
+	char *wider;
 	size_t wish;
 
+	QRT_PRE(n > 0);
 	QRT_PRE(n >= old_n);
-	if (text && arena->chunks && text + old_n == arena->chunks->bytes + arena->used) {
-		from = (size_t)(text - arena->chunks->bytes);
+	if (last && n - old_n <= (size_t)(arena->end - arena->at)) {
+		arena->at = text + n;
+		return text;
 	}
-	if (!arena->chunks || room(arena, from) < n) {
-		/* Twice the size, so that a text that grows byte by byte moves rarely. */
-		wish = old_n > 0 && n <= SIZE_MAX / 2 ? n * 2 : n;
-		if (!chunk_add(arena, wish)) {
-			return NULL;
-		}
-		from = 0;
+	/* Twice the size, so that a text that grows byte by byte moves rarely. */
+	wish = old_n > 0 && n <= SIZE_MAX / 2 ? n * 2 : n;
+	if (n > (size_t)(arena->end - arena->at) && !chunk_add(arena, wish)) {
+		return NULL;
 	}
-	if (old_n > 0 && text != arena->chunks->bytes + from) {
-		memcpy(arena->chunks->bytes + from, text, old_n);
+	wider = take(arena, n);
+	if (old_n > 0) {
+		memcpy(wider, text, old_n);
 	}
-	arena->used = from + n;
-	return arena->chunks->bytes + from;
+	return wider;
 }
 
 char *qrt__http_arena_text(struct qrt__http_arena *arena, const void *data, size_t n)
 {
-	char *text = n < SIZE_MAX ? qrt__http_arena_grow(arena, NULL, 0, n + 1) : NULL;
+	char *text = n < SIZE_MAX ? take(arena, n + 1) : NULL;
 
 	if (!text) {
 		return NULL;

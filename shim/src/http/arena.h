@@ -12,7 +12,7 @@ struct qrt__http_chunk;
 
 struct qrt__http_arena {
 	struct qrt__http_chunk *chunks; /* the newest first */
-	size_t used;			/* of the newest */
+	char *at, *end;			/* what is left of the newest */
 };
 
 void qrt__http_arena_init(struct qrt__http_arena *arena);
@@ -23,7 +23,7 @@ void qrt__http_arena_reset(struct qrt__http_arena *arena);
 /* Uninitialised memory, aligned for any type. NULL: out of memory. */
 void *qrt__http_arena_alloc(struct qrt__http_arena *arena, size_t n);
 /*
- * Room for @n bytes of text that begins with the @old_n bytes at @text (NULL and 0: a new one).
+ * Room for @n > 0 bytes of text that begins with the @old_n bytes at @text (NULL and 0: a new one).
  * Grows in place when @text is what was handed out last. NULL: out of memory, @text stands.
  */
 char *qrt__http_arena_grow(struct qrt__http_arena *arena, char *text, size_t old_n, size_t n);

@@ -21,24 +21,38 @@ static bool is_token_char(unsigned char c)
 	return token_bits[c / 64] >> c % 64 & 1;
 }
 
-bool qrt__http_name_valid(const char *name)
+/* How many bytes of a token @text begins with. */
+static size_t token_span(const char *text)
 {
-	const char *c = name;
+	const char *c = text;
 
 	while (is_token_char((unsigned char)*c)) {
 		c++;
 	}
-	return c > name && *c == '\0';
+	return (size_t)(c - text);
+}
+
+/* How many bytes of a header's value @text begins with. */
+static size_t value_span(const char *text)
+{
+	const unsigned char *c = (const unsigned char *)text;
+
+	while ((*c >= 0x20 && *c != 0x7f) || *c == '\t') {
+		c++;
+	}
+	return (size_t)(c - (const unsigned char *)text);
+}
+
+bool qrt__http_name_valid(const char *name)
+{
+	size_t n = token_span(name);
+
+	return n > 0 && name[n] == '\0';
 }
 
 bool qrt__http_value_valid(const char *value)
 {
-	for (const unsigned char *c = (const unsigned char *)value; *c; c++) {
-		if ((*c < 0x20 && *c != '\t') || *c == 0x7f) {
-			return false;
-		}
-	}
-	return true;
+	return value[value_span(value)] == '\0';
 }
 
 bool qrt__http_list_has(const char *value, const char *token)
@@ -71,7 +85,7 @@ static enum qrt_err decode(char *text, bool plus_is_space)
 /* --- fields -------------------------------------------------------------------------------- */
 
 static enum qrt_err fields_add(struct qrt__http_arena *arena, struct qrt__http_fields *fields,
-			       const char *name, const char *value)
+			       struct qrt__http_field like)
 {
 	struct qrt__http_field *field;
 
@@ -82,9 +96,8 @@ static enum qrt_err fields_add(struct qrt__http_arena *arena, struct qrt__http_f
 	if (!field) {
 		return QRT_ENOMEM;
 	}
+	*field = like;
 	field->next = NULL;
-	field->name = name;
-	field->value = value;
 	if (fields->last) {
 		fields->last->next = field;
 	} else {
@@ -95,16 +108,29 @@ static enum qrt_err fields_add(struct qrt__http_arena *arena, struct qrt__http_f
 	return QRT_OK;
 }
 
-/* Header names know no case. Most differ in their first letter. */
-static bool same_name(const char *a, const char *b)
+/* Of texts that are the arena's already. */
+static struct qrt__http_field field_of(const char *name, const char *value)
 {
-	return ((a[0] ^ b[0]) & ~0x20) == 0 && strcasecmp(a, b) == 0;
+	return (struct qrt__http_field){
+	    .name = name,
+	    .value = value,
+	    .name_len = strlen(name),
+	    .value_len = strlen(value),
+	};
+}
+
+/* Header names know no case. Few are of the same length. */
+static bool is_named(const struct qrt__http_field *field, const char *name, size_t n)
+{
+	return field->name_len == n && strcasecmp(field->name, name) == 0;
 }
 
 /* The first of that name at or after @field. */
 static struct qrt__http_field *header_find(struct qrt__http_field *field, const char *name)
 {
-	while (field && !same_name(field->name, name)) {
+	size_t n = strlen(name);
+
+	while (field && !is_named(field, name, n)) {
 		field = field->next;
 	}
 	return field;
@@ -134,7 +160,7 @@ void qrt__http_request_init(struct qrt_http_request *req, struct qrt__http_arena
 }
 
 /* What every request is judged by is not searched for. */
-static void note_known(struct qrt_http_request *req, const char *name, size_t n, const char *value)
+static void note_known(struct qrt_http_request *req, const struct qrt__http_field *field)
 {
 	static const struct {
 		const char *name;
@@ -146,20 +172,24 @@ static void note_known(struct qrt_http_request *req, const char *name, size_t n,
 	    [14] = {"Content-Length", QRT__HTTP_LENGTH},
 	    [17] = {"Transfer-Encoding", QRT__HTTP_CODING},
 	};
+	size_t n = field->name_len;
 	if (n < sizeof(by_length) / sizeof(by_length[0]) && by_length[n].name &&
-	    same_name(name, by_length[n].name)) {
+	    is_named(field, by_length[n].name, n)) {
 		enum qrt__http_known known = by_length[n].known;
 
 		req->twice[known] = req->known[known] != NULL;
-		req->known[known] = value;
+		req->known[known] = field->value;
 	}
 }
 
-enum qrt_err qrt__http_request_take_header(struct qrt_http_request *req, const char *name, size_t n,
-					   const char *value)
+enum qrt_err qrt__http_request_take_header(struct qrt_http_request *req, const char *name,
+					   size_t name_len, const char *value, size_t value_len)
 {
-	note_known(req, name, n, value);
-	return fields_add(req->arena, &req->headers, name, value);
+	const struct qrt__http_field field = {
+	    .name = name, .value = value, .name_len = name_len, .value_len = value_len};
+
+	note_known(req, &field);
+	return fields_add(req->arena, &req->headers, field);
 }
 
 enum qrt_err qrt__http_request_add_header(struct qrt_http_request *req, const char *name,
@@ -168,13 +198,13 @@ enum qrt_err qrt__http_request_add_header(struct qrt_http_request *req, const ch
 	if (!qrt__http_name_valid(name) || !qrt__http_value_valid(value)) {
 		return QRT_EINVAL;
 	}
-	return qrt__http_request_take_header(req, name, strlen(name), value);
+	return qrt__http_request_take_header(req, name, strlen(name), value, strlen(value));
 }
 
 enum qrt_err qrt__http_request_add_param(struct qrt_http_request *req, const char *name,
 					 const char *value)
 {
-	return fields_add(req->arena, &req->params, name, value);
+	return fields_add(req->arena, &req->params, field_of(name, value));
 }
 
 static enum qrt_err query_split(struct qrt_http_request *req, char *query)
@@ -197,7 +227,8 @@ static enum qrt_err query_split(struct qrt_http_request *req, char *query)
 			/* The value first: decoding moves the name's end, never the value. */
 			err = decode(value, true);
 			err = err ? err : decode(query, true);
-			err = err ? err : fields_add(req->arena, &req->query, query, value);
+			err =
+			    err ? err : fields_add(req->arena, &req->query, field_of(query, value));
 		}
 		query = next;
 	}
@@ -210,7 +241,7 @@ enum qrt_err qrt__http_request_set_target(struct qrt_http_request *req, const ch
 	enum qrt_err err;
 
 	/* A proxy's form, which a server must accept as well; Host is judged on its own. */
-	if (strncasecmp(target, "http://", 7) == 0) {
+	if (*target != '/' && strncasecmp(target, "http://", 7) == 0) {
 		target += 7 + strcspn(target + 7, "/?#");
 	} else if (*target != '/' && strcmp(target, "*") != 0) {
 		return QRT_EINVAL;
@@ -406,31 +437,38 @@ int qrt_http_status(const struct qrt_http_response *resp)
 }
 
 /* The server alone says where a body ends. */
-static bool frames_message(const char *name)
+static bool frames_message(const struct qrt__http_field *field)
 {
-	return same_name(name, "Content-Length") || same_name(name, "Transfer-Encoding");
+	return is_named(field, "Content-Length", 14) || is_named(field, "Transfer-Encoding", 17);
 }
 
 enum qrt_err qrt_http_set_header(struct qrt_http_response *resp, const char *name,
 				 const char *value)
 {
+	struct qrt__http_field wish = {
+	    .name = name,
+	    .value = value,
+	    .name_len = token_span(name),
+	    .value_len = value_span(value),
+	};
 	struct qrt__http_field *field;
-	const char *copy;
 
-	if (!qrt__http_name_valid(name) || !qrt__http_value_valid(value) || frames_message(name)) {
+	if (wish.name_len == 0 || name[wish.name_len] != '\0' || value[wish.value_len] != '\0' ||
+	    frames_message(&wish)) {
 		return QRT_EINVAL;
 	}
-	copy = qrt__http_arena_text(resp->arena, value, strlen(value));
-	if (!copy) {
+	wish.value = qrt__http_arena_text(resp->arena, value, wish.value_len);
+	if (!wish.value) {
 		return QRT_ENOMEM;
 	}
 	field = header_find(resp->headers.first, name);
 	if (field) {
-		field->value = copy;
+		field->value = wish.value;
+		field->value_len = wish.value_len;
 		return QRT_OK;
 	}
-	name = qrt__http_arena_text(resp->arena, name, strlen(name));
-	return name ? fields_add(resp->arena, &resp->headers, name, copy) : QRT_ENOMEM;
+	wish.name = qrt__http_arena_text(resp->arena, name, wish.name_len);
+	return wish.name ? fields_add(resp->arena, &resp->headers, wish) : QRT_ENOMEM;
 }
 
 const char *qrt_http_response_header(const struct qrt_http_response *resp, const char *name)
@@ -481,24 +519,25 @@ bool qrt__http_response_closes(const struct qrt_http_response *resp)
 
 #define LINE_MAX_BYTES 64 /* status line, Content-Length: what is not a field's own length */
 
-static size_t head_bound(const struct qrt_http_response *resp)
+static size_t head_bound(const struct qrt_http_response *resp, size_t reason_len)
 {
-	size_t n = 4 * LINE_MAX_BYTES + strlen(qrt_http_reason(resp->status));
+	size_t n = 4 * LINE_MAX_BYTES + reason_len;
 	const struct qrt__http_field *field = resp->headers.first;
 
 	for (; field; field = field->next) {
-		n += strlen(field->name) + strlen(field->value) + 4;
+		n += field->name_len + field->value_len + 4;
 	}
 	return n;
 }
 
-static char *put(char *at, const char *text)
+static inline char *put(char *at, const char *text, size_t n)
 {
-	size_t n = strlen(text);
-
 	memcpy(at, text, n);
 	return at + n;
 }
+
+/* The length of a literal is known where it is put. */
+#define PUT(at, literal) put(at, literal, sizeof(literal) - 1)
 
 static char *put_number(char *at, size_t number)
 {
@@ -515,12 +554,28 @@ static char *put_number(char *at, size_t number)
 	return at;
 }
 
-static char *put_field(char *at, const char *name, const char *value)
+static char *put_status(char *at, int status, const char *reason, size_t reason_len)
 {
-	at = put(at, name);
-	at = put(at, ": ");
-	at = put(at, value);
-	return put(at, "\r\n");
+	at = PUT(at, "HTTP/1.1 ");
+	at = put_number(at, (size_t)status);
+	at = PUT(at, " ");
+	at = put(at, reason, reason_len);
+	return PUT(at, "\r\n");
+}
+
+static char *put_field(char *at, const struct qrt__http_field *field)
+{
+	at = put(at, field->name, field->name_len);
+	at = PUT(at, ": ");
+	at = put(at, field->value, field->value_len);
+	return PUT(at, "\r\n");
+}
+
+static char *put_date(char *at, const char *date)
+{
+	at = PUT(at, "Date: ");
+	at = put(at, date, strlen(date));
+	return PUT(at, "\r\n");
 }
 
 /* A response to HEAD says what the one to GET would. */
@@ -534,11 +589,11 @@ static char *put_framing(char *at, const struct qrt_http_response *resp)
 		return at;
 	}
 	if (whole || stream->length != QRT_HTTP_UNKNOWN_LENGTH) {
-		at = put(at, "Content-Length: ");
+		at = PUT(at, "Content-Length: ");
 		at = put_number(at, whole ? resp->body_len : (size_t)stream->length);
-		return put(at, "\r\n");
+		return PUT(at, "\r\n");
 	}
-	return http10 ? at : put(at, "Transfer-Encoding: chunked\r\n");
+	return http10 ? at : PUT(at, "Transfer-Encoding: chunked\r\n");
 }
 
 enum qrt_err qrt__http_response_head(const struct qrt_http_response *resp,
@@ -546,34 +601,32 @@ enum qrt_err qrt__http_response_head(const struct qrt_http_response *resp,
 				     size_t *ret_len)
 {
 	const struct qrt__http_field *field = resp->headers.first;
-	size_t bound = head_bound(resp);
+	const char *reason = qrt_http_reason(resp->status);
+	size_t reason_len = strlen(reason);
+	size_t bound = head_bound(resp, reason_len);
 	char *text = qrt__http_arena_grow(resp->arena, NULL, 0, bound);
 	char *at = text;
 
 	if (!text) {
 		return QRT_ENOMEM;
 	}
-	at = put(at, "HTTP/1.1 ");
-	at = put_number(at, (size_t)resp->status);
-	at = put(at, " ");
-	at = put(at, qrt_http_reason(resp->status));
-	at = put(at, "\r\n");
+	at = put_status(at, resp->status, reason, reason_len);
 	for (; field; field = field->next) {
 		/* The server's word on the connection is the last one. */
-		if (!same_name(field->name, "Connection")) {
-			at = put_field(at, field->name, field->value);
+		if (!is_named(field, "Connection", 10)) {
+			at = put_field(at, field);
 		}
 	}
 	if (how->date && !qrt_http_response_header(resp, "Date")) {
-		at = put_field(at, "Date", how->date);
+		at = put_date(at, how->date);
 	}
 	at = put_framing(at, resp);
 	if (how->close) {
-		at = put(at, "Connection: close\r\n");
+		at = PUT(at, "Connection: close\r\n");
 	} else if (how->http10) {
-		at = put(at, "Connection: keep-alive\r\n");
+		at = PUT(at, "Connection: keep-alive\r\n");
 	}
-	at = put(at, "\r\n");
+	at = PUT(at, "\r\n");
 	QRT_POST((size_t)(at - text) <= bound);
 	*ret_text = text;
 	*ret_len = (size_t)(at - text);

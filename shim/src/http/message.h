@@ -18,6 +18,7 @@
 struct qrt__http_field {
 	struct qrt__http_field *next;
 	const char *name, *value;
+	size_t name_len, value_len;
 };
 
 struct qrt__http_fields {
@@ -106,9 +107,10 @@ struct qrt__http_head {
 
 /* --- request --- */
 void qrt__http_request_init(struct qrt_http_request *req, struct qrt__http_arena *arena);
-/* The same for texts that have been looked at, byte by byte; @n is the name's length. */
-enum qrt_err qrt__http_request_take_header(struct qrt_http_request *req, const char *name, size_t n,
-					   const char *value) QRT_MUST_USE;
+/* The same for texts of so many bytes that have been looked at, byte by byte. */
+enum qrt_err qrt__http_request_take_header(struct qrt_http_request *req, const char *name,
+					   size_t name_len, const char *value,
+					   size_t value_len) QRT_MUST_USE;
 /* EINVAL: not a header name or value. ELIMIT: too many. ENOMEM. Both texts are the arena's. */
 enum qrt_err qrt__http_request_add_header(struct qrt_http_request *req, const char *name,
 					  const char *value) QRT_MUST_USE;

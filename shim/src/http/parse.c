@@ -225,7 +225,7 @@ static int on_header_value_complete(llhttp_t *llhttp)
 	}
 	/* In strict mode llhttp takes no byte that does not belong into a name or a value. */
 	err = qrt__http_request_take_header(&parser->req, parser->name.text, parser->name.len,
-					    value->text);
+					    value->text, value->len);
 	parser->name = (struct piece){NULL, 0};
 	parser->value = (struct piece){NULL, 0};
 	return err ? fault_err(parser, err, "malformed header") : 0;
