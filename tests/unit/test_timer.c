@@ -252,6 +252,30 @@ static void a_busy_loop_keeps_the_order(void **state)
 	fixture_fini(&f);
 }
 
+/* A loop that sleeps until it is to wake: in time for every timer, and seldom up for nothing. */
+static void a_wake_is_never_late_and_seldom_early(void **state)
+{
+	(void)state;
+	static struct fixture f;
+	unsigned wakes = 0, in_vain = 0;
+	fixture_init(&f, 2);
+	for (unsigned i = 0; i < TIMERS_MAX; i++) {
+		start(&f, i, 30 * QRT_SEC + (int64_t)(draw(&f) % (uint64_t)(60 * QRT_SEC)));
+	}
+	while (f.n > 0) {
+		int64_t first = f.at_ns[f.order[0]];
+		int64_t wake = qrt__timers_wake(&f.timers);
+		assert_true(wake <= first);
+		assert_true(wake > f.now_ns);
+		wakes++;
+		in_vain += wake < first;
+		f.now_ns = wake;
+		take_all_due(&f);
+	}
+	assert_in_range(in_vain, 1, wakes / 3);
+	fixture_fini(&f);
+}
+
 /* --- by hand ------------------------------------------------------------------------------- */
 
 static void without_a_timer_there_is_no_next_time(void **state)
@@ -526,6 +550,7 @@ int main(void)
 	    cmocka_unit_test(a_clock_that_stands_before_zero_does_no_harm),
 	    cmocka_unit_test(a_timer_may_be_started_again_when_it_fires),
 	    cmocka_unit_test(a_busy_loop_keeps_the_order),
+	    cmocka_unit_test(a_wake_is_never_late_and_seldom_early),
 	    cmocka_unit_test(random_programs_keep_the_order_of_a_sorted_array),
 	};
 	return cmocka_run_group_tests_name("timer", tests, NULL, NULL);

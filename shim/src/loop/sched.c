@@ -228,7 +228,7 @@ static int64_t poll_timeout(struct qrt_runtime *rt, int64_t now)
 	if (rt->n_ready > 0) {
 		return 0;
 	}
-	int64_t next = qrt__timers_next(&rt->timers);
+	int64_t next = qrt__timers_wake(&rt->timers);
 	if (next == QRT_NO_DEADLINE) {
 		return -1;
 	}

@@ -23,6 +23,12 @@
  * that the heap stays small; a slot with few timers is left in one step, so
  * that fine ticks cost sparse timers nothing.
  *
+ * A busy loop asks after each turn when to wake, and most of its timers are
+ * timeouts of one length that hardly ever fire: peeling their slot for nothing
+ * but the exact time would touch them all. So wake() leaves a slot of many that
+ * is far away whole and says when it begins: the loop is up early a few times
+ * before it is up in time.
+ *
  * To ask for the next time may take base ahead of the clock. What is started
  * before base then goes into the heap, where it is as exact but dearer: hence
  * next() does not peel a slot of few timers either, but looks at each.
@@ -33,7 +39,8 @@
 
 #include "shim/src/loop/timer_list.h"
 
-enum { TICK_BITS = 9, TIME_BITS = 63, FEW = 4 };
+/* A slot of level FAR is passed in an eighth of a second. */
+enum { TICK_BITS = 9, TIME_BITS = 63, FEW = 4, FAR = 3 };
 
 _Static_assert(TICK_BITS + QRT__TIMER_BITS * QRT__TIMER_LEVELS >= TIME_BITS,
 	       "the levels reach every time");
@@ -163,7 +170,8 @@ static void peel(struct qrt__timers *timers, unsigned index, int64_t base)
 	}
 }
 
-int64_t qrt__timers_next(struct qrt__timers *timers)
+/* The earliest time; if it is in a slot of many on @level or above, when that slot begins. */
+static int64_t earliest(struct qrt__timers *timers, unsigned level)
 {
 	if (timers->n == 0) {
 		return QRT_NO_DEADLINE;
@@ -175,9 +183,22 @@ int64_t qrt__timers_next(struct qrt__timers *timers)
 		if (first) {
 			break;
 		}
+		if (index >= level * QRT__TIMER_SLOTS) {
+			return first_tick(timers, index) << TICK_BITS;
+		}
 		peel(timers, index, first_tick(timers, index));
 	}
 	return first->at_ns;
+}
+
+int64_t qrt__timers_next(struct qrt__timers *timers)
+{
+	return earliest(timers, QRT__TIMER_LEVELS);
+}
+
+int64_t qrt__timers_wake(struct qrt__timers *timers)
+{
+	return earliest(timers, FAR);
 }
 
 /* Moves base up to @tick, or until the first timers are in the heap if they come before. */

@@ -58,6 +58,11 @@ void qrt__timer_start(struct qrt__timers *timers, struct qrt__timer *timer, int6
 void qrt__timer_stop(struct qrt__timers *timers, struct qrt__timer *timer);
 /* The earliest time, or QRT_NO_DEADLINE. */
 int64_t qrt__timers_next(struct qrt__timers *timers);
+/*
+ * The same for a loop that asks often: never later, but at times earlier while the earliest ones
+ * are many and far away. Once it has come, ask again.
+ */
+int64_t qrt__timers_wake(struct qrt__timers *timers);
 /* Takes out the earliest timer that is due at @now_ns; NULL when none is. */
 struct qrt__timer *qrt__timers_due(struct qrt__timers *timers, int64_t now_ns);
 
