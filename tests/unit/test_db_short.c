@@ -293,6 +293,88 @@ static void it_sees_what_was_committed_before_and_holds_nothing(void **state)
 	db_on_each_backend(snapshots, NULL);
 }
 
+/* Statements of one read, and somebody who commits before the last of them. */
+struct pair {
+	struct qrt_db *db;
+	enum { TWICE, THRICE, ON_ROW, LIST_LAST, LIST_FIRST, PAIR_KINDS } how;
+	bool meddle;
+	bool on_loop; /* at first */
+	int64_t first, last;
+};
+
+static enum qrt_err meddle(const struct pair *pair, const struct qrt_db_conn *conn)
+{
+	/* The writer's lane has nothing to do. */
+	const struct qrt_db_conn *writer = &pair->db->writer;
+	return pair->meddle && conn->on_loop
+		   ? writer->engine->exec(writer->native, "INSERT INTO t SELECT count(*) FROM t")
+		   : QRT_OK;
+}
+
+static enum qrt_err count_rows(struct qrt_db_conn *conn, struct pair *pair, int64_t *ret_n)
+{
+	QRT_AUTO_STMT rows = NULL;
+	bool row = false;
+	enum qrt_err err = qrt_db_prepare(conn, "SELECT count(*) FROM t", &rows);
+	err = err ? err : qrt_db_step(rows, &row);
+	*ret_n = row ? qrt_db_int(rows, 0) : -1;
+	if (!err && pair->how == ON_ROW && ret_n == &pair->first) {
+		err = meddle(pair, conn);
+		err = err ? err : count_rows(conn, pair, &pair->last);
+	}
+	return err;
+}
+
+static enum qrt_err pair_job(struct qrt_db_conn *conn, void *arg)
+{
+	static const char list[] = "SELECT n FROM t; SELECT n FROM t";
+	struct pair *pair = arg;
+	pair->on_loop |= conn->on_loop;
+	enum qrt_err err = pair->how == LIST_FIRST ? qrt_db_exec(conn, list)
+						   : count_rows(conn, pair, &pair->first);
+	if (!err && pair->how == THRICE) {
+		err = count_rows(conn, pair, &pair->first);
+	}
+	if (err || pair->how == ON_ROW) {
+		return err;
+	}
+	err = meddle(pair, conn);
+	if (!err && pair->how == LIST_LAST) {
+		pair->last = pair->first;
+		return qrt_db_exec(conn, list);
+	}
+	err = err ? err : count_rows(conn, pair, &pair->last);
+	pair->first = pair->how == LIST_FIRST ? pair->last : pair->first;
+	return err;
+}
+
+static enum qrt_err pairs(struct qrt_cx *cx, void *arg)
+{
+	(void)arg;
+	struct qrt_db *db = NULL;
+	EXPECT(db_open(cx, "pairs.db", NULL, &db) == QRT_OK);
+	EXPECT(db_write(cx, db, DB_TABLES "; INSERT INTO t VALUES (0)") == QRT_OK);
+	for (unsigned i = 0; i < 4 * PAIR_KINDS; i++) {
+		struct pair pair = {.db = db, .how = i % PAIR_KINDS, .meddle = i / PAIR_KINDS % 2};
+		struct qrt_db_stats before = stats_of(db);
+		EXPECT(qrt_db_read_short(cx, db, pair_job, &pair) == QRT_OK);
+		EXPECT(pair.first > 0);
+		EXPECT(pair.first == pair.last);
+		/* The others hold what they see by then. */
+		bool alone = pair.how == TWICE || pair.how == LIST_LAST;
+		bool torn = pair.on_loop && pair.meddle && alone;
+		EXPECT(stats_of(db).fallbacks - before.fallbacks == torn);
+	}
+	qrt_db_close(cx, &db);
+	return QRT_OK;
+}
+
+static void all_statements_of_one_see_one_state(void **state)
+{
+	(void)state;
+	db_on_each_backend(pairs, NULL);
+}
+
 static enum qrt_err types_job(struct qrt_db_conn *conn, void *arg)
 {
 	static const char blob[] = {0, 1, 0, 2};
@@ -355,6 +437,7 @@ int main(void)
 	    cmocka_unit_test(errors_are_the_same_wherever_it_runs),
 	    cmocka_unit_test(once_on_a_lane_it_is_cancelled_like_others),
 	    cmocka_unit_test(it_sees_what_was_committed_before_and_holds_nothing),
+	    cmocka_unit_test(all_statements_of_one_see_one_state),
 	    cmocka_unit_test(every_type_comes_back_as_it_went_in),
 	};
 	return cmocka_run_group_tests_name("db_short", tests, db_make_folder, db_remove_folder);

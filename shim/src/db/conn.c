@@ -116,6 +116,7 @@ static void forget(struct qrt_db_conn *conn)
 {
 	conn->stopped = QRT_OK;
 	conn->stop_told = false;
+	conn->runs = 0;
 	conn->detail_err = QRT_OK;
 	conn->detail[0] = '\0';
 }
@@ -225,7 +226,8 @@ static enum qrt_err rollback(struct qrt_db_conn *conn)
 	return err;
 }
 
-static enum qrt_err begin(struct qrt_db_conn *conn, bool write)
+/* Before anything runs on it. */
+static enum qrt_err make_clean(struct qrt_db_conn *conn)
 {
 	enum qrt_err err = qrt__db_conn_check(conn);
 	if (err) {
@@ -238,9 +240,42 @@ static enum qrt_err begin(struct qrt_db_conn *conn, bool write)
 		return qrt_db_fail(conn, err, "cannot roll back the transaction before: %s",
 				   qrt_err_text(err));
 	}
-	err = conn->engine->begin(conn->native, write);
+	return QRT_OK;
+}
+
+static enum qrt_err begin_now(struct qrt_db_conn *conn, bool write)
+{
+	enum qrt_err err = conn->engine->begin(conn->native, write);
 	conn->in_transaction = !err;
 	return err;
+}
+
+static enum qrt_err begin(struct qrt_db_conn *conn, bool write)
+{
+	enum qrt_err err = make_clean(conn);
+	return err ? err : begin_now(conn, write);
+}
+
+enum qrt_err qrt__db_conn_enter(struct qrt_db_conn *conn, bool several)
+{
+	if (!conn->on_loop) {
+		return QRT_OK;
+	}
+	bool alone = conn->runs++ == 0 && !several;
+	return alone || conn->in_transaction ? QRT_OK : begin_now(conn, false);
+}
+
+enum qrt_err qrt__db_conn_entered(struct qrt_db_conn *conn)
+{
+	if (!conn->on_loop || conn->runs > 2) {
+		return QRT_OK;
+	}
+	unsigned seen = conn->engine->seen(conn->native);
+	if (conn->runs == 2 && seen != conn->seen) {
+		return stop(conn, QRT_EAGAIN);
+	}
+	conn->seen = seen;
+	return QRT_OK;
 }
 
 /* Finishes the job's statements and finds reasons why an OK of it must not stand. */
@@ -361,7 +396,7 @@ bool qrt__db_conn_short(struct qrt_db_conn *conn, const struct qrt__db_work *wor
 	forget(conn);
 	conn->on_loop = true;
 	conn->steps_left = steps;
-	enum qrt_err err = begin(conn, false);
+	enum qrt_err err = make_clean(conn);
 	if (!err) {
 		err = settle(conn, false, work->fn(conn, work->arg));
 	}

@@ -32,6 +32,8 @@ struct qrt_db_conn {
 	bool interruptible;  /* a cancel breaks the statement that runs, not only the next */
 	bool on_loop;	     /* a short read runs: what counts is steps_left */
 	int steps_left;
+	unsigned runs; /* of statements, so far in a short read */
+	unsigned seen; /* by the first of them, as the engine says */
 	int64_t statement_ns, deadline_ns;
 	enum qrt_err stopped; /* why the job must end; sticky */
 	bool stop_told;	      /* the detail names the statement that was stopped: keep it */
@@ -96,6 +98,14 @@ bool qrt__db_conn_short(struct qrt_db_conn *conn, const struct qrt__db_work *wor
  */
 enum qrt_err qrt__db_conn_check(struct qrt_db_conn *conn);
 enum qrt_err qrt__db_conn_inside(struct qrt_db_conn *conn, int steps);
+
+/*
+ * Around the first step of each run of a statement, or around @several. One sees one state of the
+ * database by itself, so a short read is no transaction until it runs a second one; if that has
+ * seen another state than the first, it is not short.
+ */
+enum qrt_err qrt__db_conn_enter(struct qrt_db_conn *conn, bool several);
+enum qrt_err qrt__db_conn_entered(struct qrt_db_conn *conn);
 
 /* The detail that goes with @err, to @ret_text: with the path where it is about the file. */
 const char *qrt__db_conn_detail(const struct qrt_db_conn *conn, enum qrt_err err,

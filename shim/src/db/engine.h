@@ -79,6 +79,8 @@ struct qrt__db_engine {
 	 */
 	enum qrt_err (*part_begin)(void *native);
 	enum qrt_err (*part_end)(void *native, bool keep);
+	/* Of the last read: another number once one has seen another state of the database. */
+	unsigned (*seen)(void *native);
 	/* An engine may have rolled back by itself after an error: this tells. */
 	bool (*in_transaction)(void *native);
 

@@ -321,6 +321,7 @@ static enum qrt_err sqlite_open(struct qrt_db_conn *conn, const struct qrt__db_t
 	self->conn = conn;
 	self->disk = target->disk;
 	self->busy_ms = target->on_loop ? 0 : target->busy_ms;
+	self->reading = target->read_only;
 	enum qrt_err err = QRT_OK;
 	int code = open_file(self, target);
 	if (code == SQLITE_OK) {
@@ -357,6 +358,15 @@ static enum qrt_err sqlite_begin(void *native, bool write)
 	int code = run_own(self, write ? self->begin_write : self->begin_read);
 	self->reading = !write;
 	return code == SQLITE_OK ? QRT_OK : qrt__sqlite_failed(self, code);
+}
+
+/* It changes when a read finds that somebody has committed since the one before. */
+static unsigned sqlite_seen(void *native)
+{
+	const struct qrt__sqlite *self = native;
+	unsigned version = 0;
+	sqlite3_file_control(self->db, "main", SQLITE_FCNTL_DATA_VERSION, &version);
+	return version;
 }
 
 bool qrt__sqlite_in_transaction(void *native)
@@ -426,6 +436,7 @@ const struct qrt__db_engine qrt__db_sqlite = {
     .rollback = sqlite_rollback,
     .part_begin = sqlite_part_begin,
     .part_end = sqlite_part_end,
+    .seen = sqlite_seen,
     .in_transaction = qrt__sqlite_in_transaction,
     .exec = qrt__sqlite_exec,
     .prepare = qrt__sqlite_prepare,

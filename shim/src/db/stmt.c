@@ -13,27 +13,33 @@ struct qrt_db_stmt {
 	struct qrt_db_conn *conn;
 	void *native;
 	enum qrt_err bind_err; /* the first; comes out of the next step */
+	bool on_row;	       /* the next step goes on, it does not begin */
 	uint64_t hash;
 	struct qrt__list in_list; /* stmts.open or stmts.idle */
 	struct qrt__list in_bucket;
 	char sql[];
 };
 
+static uint64_t mix(uint64_t hash, uint64_t word)
+{
+	hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+	return hash ^ hash >> 32;
+}
+
 /* By words: texts of statements are long, and looked up each time they run. */
 static uint64_t hash_of(const char *text)
 {
 	size_t left = strlen(text);
 	uint64_t hash = left;
-	while (left > 0) {
-		uint64_t word = 0;
-		size_t n = left < sizeof(word) ? left : sizeof(word);
-		memcpy(&word, text, n);
-		hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
-		hash ^= hash >> 32;
-		text += n;
-		left -= n;
+	uint64_t word = 0;
+	for (; left >= sizeof(word); left -= sizeof(word)) {
+		memcpy(&word, text, sizeof(word));
+		hash = mix(hash, word);
+		text += sizeof(word);
 	}
-	return hash;
+	word = 0;
+	memcpy(&word, text, left);
+	return mix(hash, word);
 }
 
 static struct qrt__list *bucket_of(struct qrt__db_stmts *stmts, uint64_t hash)
@@ -91,6 +97,12 @@ void qrt__db_stmts_init(struct qrt__db_stmts *stmts)
 		qrt__list_init(&stmts->bucket[i]);
 	}
 	stmts->n_idle = 0;
+}
+
+static void rewind_to_start(struct qrt_db_stmt *stmt, bool unbind)
+{
+	stmt->conn->engine->rewind(stmt->native, unbind);
+	stmt->on_row = false;
 }
 
 static void destroy(struct qrt_db_stmt *stmt)
@@ -162,9 +174,9 @@ static enum qrt_err create(struct qrt_db_conn *conn, const char *sql, uint64_t h
 enum qrt_err qrt_db_exec(struct qrt_db_conn *conn, const char *sql)
 {
 	enum qrt_err err = may_run(conn);
-	if (!err) {
-		err = conn->engine->exec(conn->native, sql);
-	}
+	err = err ? err : qrt__db_conn_enter(conn, true);
+	err = err ? err : conn->engine->exec(conn->native, sql);
+	err = err ? err : qrt__db_conn_entered(conn);
 	return err ? blame(conn, err, sql) : QRT_OK;
 }
 
@@ -193,7 +205,7 @@ void qrt_db_finish(struct qrt_db_stmt **stmt_p)
 	}
 	*stmt_p = NULL;
 	struct qrt__db_stmts *stmts = &stmt->conn->stmts;
-	stmt->conn->engine->rewind(stmt->native, true);
+	rewind_to_start(stmt, true);
 	stmt->bind_err = QRT_OK;
 	qrt__list_remove(&stmt->in_list);
 	qrt__list_append(&stmts->idle, &stmt->in_list);
@@ -246,6 +258,17 @@ void qrt_db_bind_null(struct qrt_db_stmt *stmt, int index)
 	qrt_db_bind_text(stmt, index, NULL);
 }
 
+static enum qrt_err step(struct qrt_db_stmt *stmt, bool *ret_row)
+{
+	struct qrt_db_conn *conn = stmt->conn;
+	if (stmt->on_row) {
+		return conn->engine->step(conn->native, stmt->native, ret_row);
+	}
+	enum qrt_err err = qrt__db_conn_enter(conn, false);
+	err = err ? err : conn->engine->step(conn->native, stmt->native, ret_row);
+	return err ? err : qrt__db_conn_entered(conn);
+}
+
 enum qrt_err qrt_db_step(struct qrt_db_stmt *stmt, bool *ret_row)
 {
 	struct qrt_db_conn *conn = stmt->conn;
@@ -255,14 +278,15 @@ enum qrt_err qrt_db_step(struct qrt_db_stmt *stmt, bool *ret_row)
 		err = stmt->bind_err;
 	}
 	if (!err) {
-		err = conn->engine->step(conn->native, stmt->native, &row);
+		err = step(stmt, &row);
 	}
 	if (err) {
 		stmt->bind_err = QRT_OK;
 		err = blame(conn, err, stmt->sql);
 	}
+	stmt->on_row = true;
 	if (err || !row) {
-		conn->engine->rewind(stmt->native, false);
+		rewind_to_start(stmt, false);
 	}
 	if (!err) {
 		*ret_row = row;
@@ -286,7 +310,7 @@ enum qrt_err qrt_db_run(struct qrt_db_stmt *stmt)
 	if (err || !row) {
 		return err;
 	}
-	stmt->conn->engine->rewind(stmt->native, false);
+	rewind_to_start(stmt, false);
 	return blame(stmt->conn,
 		     qrt_db_fail(stmt->conn, QRT_ESTATE, "a row where none was expected"),
 		     stmt->sql);
