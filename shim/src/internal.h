@@ -197,6 +197,7 @@ struct qrt_task {
 	struct qrt__region *top;  /* the innermost region it has opened, or NULL */
 	struct qrt__wait *wait;	  /* while parked */
 	struct qrt__list in_home, in_ready;
+	const char *name, *site; /* static */
 	struct qrt_cx cx;
 	struct qrt__meter meter;
 	unsigned priority;
@@ -230,7 +231,6 @@ struct qrt_task {
 
 	qrt_task_fn *fn;
 	void *arg;
-	const char *name, *site; /* static */
 	/* Whose call it answers, who waits until it has ended, on any runtime; or NULL. */
 	const struct qrt_cx *called_by;
 	uint64_t id;	/* in its runtime, from 1 */

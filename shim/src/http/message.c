@@ -126,10 +126,9 @@ static bool is_named(const struct qrt__http_field *field, const char *name, size
 }
 
 /* The first of that name at or after @field. */
-static struct qrt__http_field *header_find(struct qrt__http_field *field, const char *name)
+static struct qrt__http_field *header_find(struct qrt__http_field *field, const char *name,
+					   size_t n)
 {
-	size_t n = strlen(name);
-
 	while (field && !is_named(field, name, n)) {
 		field = field->next;
 	}
@@ -274,9 +273,9 @@ static bool connection_has(const struct qrt_http_request *req, const char *token
 	struct qrt__http_field *field = NULL;
 
 	if (req->known[QRT__HTTP_CONNECTION]) {
-		field = header_find(req->headers.first, "Connection");
+		field = header_find(req->headers.first, "Connection", 10);
 	}
-	for (; field; field = header_find(field->next, "Connection")) {
+	for (; field; field = header_find(field->next, "Connection", 10)) {
 		if (qrt__http_list_has(field->value, token)) {
 			return true;
 		}
@@ -378,7 +377,7 @@ const char *qrt_http_query(const struct qrt_http_request *req, const char *name)
 
 const char *qrt_http_header(const struct qrt_http_request *req, const char *name)
 {
-	const struct qrt__http_field *field = header_find(req->headers.first, name);
+	const struct qrt__http_field *field = header_find(req->headers.first, name, strlen(name));
 
 	return field ? field->value : NULL;
 }
@@ -461,7 +460,7 @@ enum qrt_err qrt_http_set_header(struct qrt_http_response *resp, const char *nam
 	if (!wish.value) {
 		return QRT_ENOMEM;
 	}
-	field = header_find(resp->headers.first, name);
+	field = header_find(resp->headers.first, name, wish.name_len);
 	if (field) {
 		field->value = wish.value;
 		field->value_len = wish.value_len;
@@ -473,7 +472,7 @@ enum qrt_err qrt_http_set_header(struct qrt_http_response *resp, const char *nam
 
 const char *qrt_http_response_header(const struct qrt_http_response *resp, const char *name)
 {
-	const struct qrt__http_field *field = header_find(resp->headers.first, name);
+	const struct qrt__http_field *field = header_find(resp->headers.first, name, strlen(name));
 
 	return field ? field->value : NULL;
 }
@@ -510,9 +509,9 @@ bool qrt__http_response_has_body(const struct qrt_http_response *resp)
 
 bool qrt__http_response_closes(const struct qrt_http_response *resp)
 {
-	const char *value = qrt_http_response_header(resp, "Connection");
+	const struct qrt__http_field *field = header_find(resp->headers.first, "Connection", 10);
 
-	return value && qrt__http_list_has(value, "close");
+	return field && qrt__http_list_has(field->value, "close");
 }
 
 /* --- the head as bytes --------------------------------------------------------------------- */
@@ -617,7 +616,7 @@ enum qrt_err qrt__http_response_head(const struct qrt_http_response *resp,
 			at = put_field(at, field);
 		}
 	}
-	if (how->date && !qrt_http_response_header(resp, "Date")) {
+	if (how->date && !header_find(resp->headers.first, "Date", 4)) {
 		at = put_date(at, how->date);
 	}
 	at = put_framing(at, resp);

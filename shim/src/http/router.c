@@ -461,8 +461,13 @@ void qrt_http_router_plan(const struct qrt_http_router *router, const struct qrt
 	}
 }
 
-enum qrt_err qrt_http_dispatch(struct qrt_http_router *router, struct qrt_cx *cx,
-			       struct qrt_http_request *req, struct qrt_http_response *resp)
+/*
+ * The route, with @req knowing its parameters; or what is wrong. Not inlined: the walk takes more
+ * of a task's stack than all the rest of a request, and the handler has no use for it.
+ */
+static enum qrt_err __attribute__((noinline))
+route_take(const struct qrt_http_router *router, struct qrt_http_request *req,
+	   struct qrt_http_response *resp, const struct route **ret_route)
 {
 	struct walk walk;
 	const struct route *route = find(router, req, &walk);
@@ -472,7 +477,16 @@ enum qrt_err qrt_http_dispatch(struct qrt_http_router *router, struct qrt_cx *cx
 		err = walk.n_reached > 0 ? allow_set(&walk, resp) : QRT_ENOENT;
 		return err ? err : QRT_ENOTSUP;
 	}
-	err = params_set(&walk, route, req);
+	*ret_route = route;
+	return params_set(&walk, route, req);
+}
+
+enum qrt_err qrt_http_dispatch(struct qrt_http_router *router, struct qrt_cx *cx,
+			       struct qrt_http_request *req, struct qrt_http_response *resp)
+{
+	const struct route *route = NULL;
+	enum qrt_err err = route_take(router, req, resp, &route);
+
 	if (err) {
 		return err;
 	}
