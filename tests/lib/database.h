@@ -37,7 +37,7 @@ bool db_reads(struct qrt_cx *cx, struct qrt_db *db, const char *sql, const char 
 struct qrt__db_engine;
 enum qrt_err db_write_by(struct qrt_cx *cx, struct qrt_db *db, const struct qrt__db_engine *engine);
 
-/* Until no checkpoint is at work, nor on its way. */
+/* Until no checkpoint is at work, nor on its way, on either lane. */
 enum qrt_err db_rest(struct qrt_cx *cx, struct qrt_db *db);
 
 /* What a writer does after it has put its number into the table t. */

@@ -186,12 +186,12 @@ void qrt_db_close(struct qrt_cx *cx, struct qrt_db **db_p)
 	qrt_lane_close(cx, &db->folds);
 	qrt__shield(&own);
 	enum qrt_err err = db->writes ? qrt_blocking(&own, db->writes, close_all, db) : QRT_OK;
-	if (err) { /* the lane had no memory for the job: better on the loop than never */
-		QRT_IGNORE(close_all(NULL, db), "it cannot fail");
-	}
 	qrt__unshield(&own);
 	qrt_lane_close(cx, &db->reads);
 	qrt_lane_close(cx, &db->writes);
+	if (err) { /* no memory for the job, or a finalizer: better on the loop than never */
+		QRT_IGNORE(close_all(NULL, db), "it cannot fail");
+	}
 	destroy(&db);
 }
 

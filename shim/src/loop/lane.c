@@ -296,8 +296,8 @@ static void stop_threads(struct qrt_lane *lane)
 	lane->closing = true;
 	pthread_cond_broadcast(&lane->work);
 	pthread_mutex_unlock(&lane->lock);
-	for (unsigned i = 0; i < lane->n_threads; i++) {
-		pthread_join(lane->thread[i], NULL);
+	while (lane->n_threads > 0) {
+		pthread_join(lane->thread[--lane->n_threads], NULL);
 	}
 }
 
