@@ -163,10 +163,7 @@ enum qrt_err db_write_by(struct qrt_cx *cx, struct qrt_db *db, const struct qrt_
 enum qrt_err db_rest(struct qrt_cx *cx, struct qrt_db *db)
 {
 	enum qrt_err err = QRT_OK;
-	for (int i = 0; i < 2 && !err; i++) { /* then one more has run behind what comes after it */
-		err = db_write(cx, db, "SELECT 1");
-	}
-	while (!err && atomic_load(&db->log.at_work)) {
+	while (!err && db->log.at_work) {
 		err = qrt_sleep(cx, 100 * 1000); /* in the lab the time must pass */
 	}
 	return err;

@@ -348,7 +348,7 @@ static enum qrt_err closed_over_it(struct qrt_cx *cx, void *arg)
 		other.interrupt = note_interrupt;
 	}
 	EXPECT(db_write(cx, closing.db, FILL(200)) == QRT_OK);
-	EXPECT(atomic_load(&closing.db->log.at_work));
+	EXPECT(closing.db->log.at_work);
 	while (!closing.at_once && !qrt_in_lab(cx) && !atomic_load(&seen.inside)) {
 		EXPECT(qrt_yield(cx) == QRT_OK);
 	}

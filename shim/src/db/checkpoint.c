@@ -15,7 +15,7 @@
 #include "shim/src/db/internal.h"
 
 #define PRESSING 4u
-/* Here the others stay away for it: they have not helped. */
+/* So long it need not be little that is left for it. */
 #define HOPELESS (2 * PRESSING)
 #define TRIES 2u
 /* A part of what is worth a checkpoint that the writer may move without being noticed. */
@@ -84,7 +84,7 @@ static void keep_longest(struct qrt__db_log *log, int64_t ns)
 	}
 }
 
-/* One checkpoint by @conn, for @job or between jobs. Whether nothing is left. */
+/* One checkpoint by @conn. Whether nothing is left. */
 static bool fold(struct qrt_db *db, struct qrt_db_conn *conn, struct qrt_job *job)
 {
 	struct qrt__db_log *log = &db->log;
@@ -92,7 +92,7 @@ static bool fold(struct qrt_db *db, struct qrt_db_conn *conn, struct qrt_job *jo
 	uint64_t starts = size_of(db).starts;
 	int64_t since_ns = qrt__db_clock_ns(conn);
 	enum qrt_err err = conn->engine->checkpoint(conn->native, false, &fold);
-	if (job && qrt_job_checkpoint(job)) {
+	if (qrt_job_checkpoint(job)) {
 		return false; /* the database is being closed, which moves the rest */
 	}
 	bool all = note(db, starts, err, &fold);
@@ -100,18 +100,18 @@ static bool fold(struct qrt_db *db, struct qrt_db_conn *conn, struct qrt_job *jo
 		err = conn->engine->settle(conn->native);
 	}
 	keep_longest(log, qrt__db_clock_ns(conn) - since_ns);
-	if (err != QRT_EBUSY) { /* another process is at it, or the other lane */
+	if (err != QRT_EBUSY) { /* another process is at it */
 		atomic_fetch_add(err ? &log->n_failed : &log->n_folds, 1);
 	}
 	return all;
 }
 
-/* --- on their own lane ---------------------------------------------------------------------- */
+/* --- by whom -------------------------------------------------------------------------------- */
 
 static void break_off(void *arg)
 {
-	struct qrt_db_conn *folder = arg;
-	folder->engine->interrupt(folder->native);
+	struct qrt_db_conn *conn = arg;
+	conn->engine->interrupt(conn->native);
 }
 
 static enum qrt_err fold_beside(struct qrt_job *job, void *arg)
@@ -124,19 +124,55 @@ static enum qrt_err fold_beside(struct qrt_job *job, void *arg)
 	return QRT_OK;
 }
 
+/* Nobody commits meanwhile. */
+static enum qrt_err fold_between(struct qrt_job *job, void *arg)
+{
+	struct qrt_db *db = arg;
+	struct qrt__db_log *log = &db->log;
+	if (!db->writer.native || qrt_job_checkpoint(job)) {
+		return QRT_OK; /* it is being closed */
+	}
+	log->missed = !fold(db, &db->writer, job);
+	atomic_fetch_add(&log->n_pressing, 1);
+	/* Either it starts anew, or a reader is in the way, and will be for a while. */
+	pthread_mutex_lock(&log->lock);
+	log->size.tried = log->size.pages;
+	pthread_mutex_unlock(&log->lock);
+	return QRT_OK;
+}
+
 static void fold_over(void *arg)
 {
 	struct qrt_db *db = arg;
-	atomic_store(&db->log.at_work, false);
+	db->log.at_work = false;
 	qrt__db_log_look(db);
+}
+
+static void begin(struct qrt_db *db, struct qrt_lane *lane, qrt_job_fn *fn)
+{
+	db->log.at_work = true;
+	if (qrt__lane_errand(lane, fn, fold_over, db)) {
+		db->log.at_work = false; /* no memory: after the next write */
+	}
+}
+
+/* Whether it may soon be the writer's turn, and readers leave it something to do. */
+static bool may_press(const struct qrt_db *db, const struct qrt__db_log_size *size)
+{
+	return times_worth(db, size) >= PRESSING && !size->kept;
+}
+
+/* It is: little is left for it, or that does not count any more. */
+static bool is_pressing(const struct qrt_db *db, const struct qrt__db_log_size *size)
+{
+	bool now = may_press(db, size) && to_move(size) <= FEW(db->log.worth);
+	return size->pages > size->moved && (now || times_worth(db, size) >= HOPELESS);
 }
 
 static bool is_due(const struct qrt_db *db, const struct qrt__db_log_size *size)
 {
 	unsigned pages = to_move(size);
-	/* What the writer is going to move is made little before. */
-	bool pressing = times_worth(db, size) >= PRESSING && !size->kept;
-	return pages >= db->log.worth || (pressing && pages > FEW(db->log.worth));
+	return pages >= db->log.worth || (may_press(db, size) && pages > FEW(db->log.worth));
 }
 
 /* Once more: readers leave nothing, and no writer is there just now. */
@@ -153,40 +189,16 @@ static bool again(struct qrt_db *db, const struct qrt__db_log_size *size)
 void qrt__db_log_look(struct qrt_db *db)
 {
 	struct qrt__db_log *log = &db->log;
-	if (!db->folds || db->closing || atomic_load(&log->at_work)) {
+	if (!db->folds || db->closing || log->at_work) {
 		return;
 	}
 	struct qrt__db_log_size size = size_of(db);
-	if (times_worth(db, &size) >= HOPELESS) {
-		return; /* the writer's turn */
-	}
-	if (is_due(db, &size)) {
+	if (is_pressing(db, &size)) {
+		begin(db, db->writes, fold_between);
+	} else if (is_due(db, &size)) {
 		log->tries = TRIES;
-	} else if (!again(db, &size)) {
-		return;
+		begin(db, db->folds, fold_beside);
+	} else if (again(db, &size)) {
+		begin(db, db->folds, fold_beside);
 	}
-	atomic_store(&log->at_work, true);
-	if (qrt__lane_errand(db->folds, fold_beside, fold_over, db)) {
-		atomic_store(&log->at_work, false); /* no memory: after the next write */
-	}
-}
-
-/* --- on the writer's ------------------------------------------------------------------------ */
-
-void qrt__db_tend(void *arg)
-{
-	struct qrt_db *db = arg;
-	struct qrt__db_log *log = &db->log;
-	struct qrt__db_log_size size = size_of(db);
-	unsigned times = times_worth(db, &size);
-	bool now = times >= HOPELESS || (times >= PRESSING && to_move(&size) <= FEW(log->worth));
-	if (!db->writer.native || atomic_load(&log->at_work) || !now) {
-		return; /* the first: it has just been closed */
-	}
-	fold(db, &db->writer, NULL);
-	atomic_fetch_add(&log->n_pressing, 1);
-	/* Either it starts anew, or a reader is in the way, and will be for a while. */
-	pthread_mutex_lock(&log->lock);
-	log->size.tried = log->size.pages;
-	pthread_mutex_unlock(&log->lock);
 }

@@ -139,9 +139,6 @@ static enum qrt_err open_all(struct qrt_job *job, void *arg)
 	if (!err && db->path) {
 		err = qrt__db_conn_open(&db->folder, &qrt__db_sqlite, &target, job);
 	}
-	if (!err && db->path) {
-		qrt__lane_tend(db->writes, qrt__db_tend, db);
-	}
 	target.read_only = true;
 	if (!err && db->path && db->structured) {
 		target.on_loop = true;

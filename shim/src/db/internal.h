@@ -35,8 +35,8 @@ struct qrt__db_log {
 	unsigned worth; /* so many pages to be moved are worth a checkpoint */
 	pthread_mutex_t lock;
 	struct qrt__db_log_size size; /* under the lock */
-	_Atomic bool at_work;	      /* one is being made, on the lane for it */
-	bool missed;		      /* commits came while the last one there was made */
+	bool at_work;		      /* one is being made, or about to; the loop's */
+	bool missed;		      /* commits came while the last one was made */
 	unsigned tries;		      /* to have them, too; the loop's */
 	_Atomic unsigned unmoved; /* for the statistics */
 	_Atomic uint64_t n_folds, n_pressing, n_failed, longest_ns;
@@ -85,7 +85,5 @@ void qrt__db_count(struct qrt_db *db, bool write, enum qrt__db_fate fate);
 void qrt__db_log_grew(struct qrt_db *db);
 /* On the loop, once they have been: begins a checkpoint if it is time for one. */
 void qrt__db_log_look(struct qrt_db *db);
-/* After each job of the writer lane; arg: the database. */
-qrt__tend_fn qrt__db_tend;
 
 #endif

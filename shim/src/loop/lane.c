@@ -67,8 +67,6 @@ struct qrt_lane {
 	struct qrt__list queue;
 	struct qrt__list joined; /* the lab's: what the job that runs has done for others */
 	size_t queued, queue_max;
-	qrt__tend_fn *tend; /* between jobs, on the lane's thread; or NULL */
-	void *tend_arg;
 	struct qrt_job *errand; /* loop thread; NULL: none */
 	_Atomic size_t depth;	/* queued and running */
 	bool closing;
@@ -172,14 +170,6 @@ static struct qrt_job *next_job(struct qrt_lane *lane)
 	return job;
 }
 
-/* Runs what is to be done between two jobs. */
-static void tend(struct qrt_lane *lane)
-{
-	if (lane->tend) {
-		lane->tend(lane->tend_arg);
-	}
-}
-
 static void end_real(struct qrt_job *job, enum qrt_err result)
 {
 	job->result = result;
@@ -195,7 +185,6 @@ static void *lane_thread(void *arg)
 	struct qrt_job *job;
 	while ((job = next_job(lane))) {
 		end_real(job, job->fn(job, job->arg));
-		tend(lane);
 	}
 	return NULL;
 }
@@ -239,8 +228,6 @@ static void run_simulated(struct qrt__timer *timer)
 	job->result = job->fn(job, job->arg);
 	job->interrupt = NULL;
 	int64_t spent_ns = rt->driver->job_spent(rt);
-	tend(lane);
-	QRT_IGNORE(rt->driver->job_spent(rt), "what is done between jobs is in nobody's way here");
 	while (!qrt__list_empty(&lane->joined)) {
 		end_later(QRT__CONTAINER(qrt__list_pop(&lane->joined), struct qrt_job, node),
 			  spent_ns);
@@ -282,12 +269,6 @@ void qrt__job_end(struct qrt_job *job, enum qrt_err result)
 	} else {
 		end_real(job, result);
 	}
-}
-
-void qrt__lane_tend(struct qrt_lane *lane, qrt__tend_fn *fn, void *arg)
-{
-	lane->tend_arg = arg;
-	lane->tend = fn;
 }
 
 static void stop_threads(struct qrt_lane *lane)

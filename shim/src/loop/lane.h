@@ -1,7 +1,6 @@
 /*
  * What others of the runtime's own ask of a lane, beyond qrt/lane.h: a job
- * that does the work of those behind it along with its own, what is to be
- * done between jobs, and errands.
+ * that does the work of those behind it along with its own, and errands.
  */
 #ifndef QRT_SHIM_LANE_H
 #define QRT_SHIM_LANE_H
@@ -36,10 +35,5 @@ void qrt__job_origin(struct qrt_job *job, struct qrt__job_origin *ret_origin);
  */
 enum qrt_err qrt__lane_errand(struct qrt_lane *lane, qrt_job_fn *fn, void (*over)(void *arg),
 			      void *arg) QRT_MUST_USE;
-
-/* Bounded work: nothing interrupts it, who comes then waits. */
-typedef void qrt__tend_fn(void *arg);
-/* Runs fn(arg) after each job, when its caller has been told. By a job of @lane. */
-void qrt__lane_tend(struct qrt_lane *lane, qrt__tend_fn *fn, void *arg);
 
 #endif
