@@ -59,10 +59,20 @@ static enum qrt_err open_with_tables(struct qrt_cx *cx, const char *name, struct
 
 /* --- in time -------------------------------------------------------------------------------- */
 
+/* An errand has nobody who could leave it, and its duty ends with it. */
+static bool nothing_is_left(struct qrt_cx *cx, uint64_t duties)
+{
+	struct qrt_audit audit;
+	qrt_runtime_audit(qrt_cx_runtime(cx), &audit);
+	return audit.jobs_left == 0 && audit.duties_live == duties;
+}
+
 static enum qrt_err folded_in(struct qrt_cx *cx, void *arg)
 {
 	(void)arg;
 	struct qrt_db *db = NULL;
+	struct qrt_audit before;
+	qrt_runtime_audit(qrt_cx_runtime(cx), &before);
 	EXPECT(open_with_tables(cx, "log.db", &db) == QRT_OK);
 	EXPECT(stats_of(db).checkpoints == 0);
 	EXPECT(stats_of(db).log_pages > 0);
@@ -75,6 +85,7 @@ static enum qrt_err folded_in(struct qrt_cx *cx, void *arg)
 	EXPECT(stats.log_pages < 2 * WORTH);
 	EXPECT(size_of("log.db-wal") < 100 * PAGE_IN_LOG); /* it begins anew, instead of growing */
 	EXPECT(size_of("log.db") > 700 * 4096);
+	EXPECT(nothing_is_left(cx, before.duties_live));
 	qrt_db_close(cx, &db);
 	EXPECT(size_of("log.db-wal") == -1);
 	return QRT_OK;

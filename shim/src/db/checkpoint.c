@@ -11,6 +11,9 @@
  * When that does not help, and the log is PRESSING times what is worth a
  * checkpoint, the writer's lane makes one between two jobs. That is short
  * too, right after one of the other kind.
+ *
+ * The loop decides, each time a writer has been told and a checkpoint has
+ * ended; each is an errand of its lane, and there is one at a time.
  */
 #include "shim/src/db/internal.h"
 
