@@ -265,7 +265,8 @@ static void a_wake_is_never_late_and_seldom_early(void **state)
 	fixture_init(&f, 2);
 	for (unsigned i = 0; i < CROWDS * CROWD; i++) {
 		int64_t crowd = (int64_t)(1 + i % CROWDS * 7) << (TICK_BITS + 3 * LEVEL_BITS);
-		start(&f, i, crowd + (i % 2 ? (int64_t)(draw(&f) % QRT_MS) : 0));
+		int64_t later = i % 2 ? 77 * QRT_MS + (int64_t)(draw(&f) % QRT_MS) : 0;
+		start(&f, i, crowd + later);
 	}
 	while (f.n > 0) {
 		int64_t first = f.at_ns[f.order[0]];
