@@ -73,7 +73,8 @@ static enum qrt_err rollback_main(struct qrt_cx *cx, void *arg)
 		return QRT_OK;
 	}
 	count = qrt_switchboard_stages(mover->env->sb, stages, QRT_COMPONENTS_MAX);
-	for (i = 0; i < count; i++) {
+	/* A kill that comes meanwhile need not wait for what it would only undo. */
+	for (i = 0; i < count && !qy_killed(mover->env); i++) {
 		if (stages[i].previous[0] != '\0') {
 			rollback_one(cx, mover, stages[i].component);
 		}

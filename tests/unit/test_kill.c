@@ -99,6 +99,103 @@ static void a_request_that_is_none_kills_nothing(void **state)
 	on_each_stand(bad_requests);
 }
 
+/* --- in the middle of a rollback of everything ------------------------------------------------ */
+
+/* A component that does nothing; what happens when it is resumed is the test's. */
+struct piece {
+	struct qrt_component component;
+	_Atomic unsigned *kills; /* set to QY_KILL_COMMAND then, as somebody's kill would */
+	enum qrt_err err;
+	_Atomic unsigned resumed;
+};
+
+static enum qrt_err piece_start(struct qrt_cx *cx, struct qrt_region *home, void *env,
+				void **ret_state)
+{
+	(void)cx;
+	(void)home;
+	*ret_state = env;
+	return QRT_OK;
+}
+
+static enum qrt_err piece_resume(struct qrt_cx *cx, void *state)
+{
+	struct piece *piece = state;
+
+	atomic_fetch_add(&piece->resumed, 1);
+	if (piece->kills != NULL) {
+		atomic_store(piece->kills, QY_KILL_COMMAND);
+	}
+	return piece->err ? qrt_fail(cx, piece->err, "it will not") : QRT_OK;
+}
+
+static enum qrt_err piece_drain(struct qrt_cx *cx, void *state)
+{
+	(void)cx;
+	(void)state;
+	return QRT_OK;
+}
+
+static void piece_stop(struct qrt_cx *cx, void *state)
+{
+	(void)cx;
+	(void)state;
+}
+
+#define PIECE(text)                                                                                \
+	{.component = {.name = (text),                                                             \
+		       .start = piece_start,                                                       \
+		       .resume = piece_resume,                                                     \
+		       .drain = piece_drain,                                                       \
+		       .stop = piece_stop}}
+
+static struct piece pieces[2];
+
+static enum qrt_err move_pieces(struct qrt_cx *cx, void *arg)
+{
+	struct stand *stand = arg;
+	const char *const places[] = {stand->backend, other_of(stand)};
+	struct qrt_move move;
+
+	for (size_t i = 0; i < 2; i++) {
+		const char *name = pieces[i].component.name;
+
+		EXPECT(!qrt_switchboard_add_component(stand->sb, &pieces[i].component, &pieces[i]));
+		for (size_t j = 0; j < 2; j++) {
+			EXPECT(!qrt_switchboard_move(cx, stand->sb, name, places[j], "system:test",
+						     "", &move));
+		}
+	}
+	return QRT_OK;
+}
+
+static void roll_back(struct stand *stand)
+{
+	if (other_of(stand) == NULL) {
+		return;
+	}
+	pieces[0] = (struct piece)PIECE("one");
+	pieces[1] = (struct piece)PIECE("two");
+	stand_run(stand, move_pieces);
+	/* One that fails does not hold up the other, and is the answer. */
+	pieces[0].err = QRT_EIO;
+	stand_control_has(stand, "POST", "/runtime/rollback", "", 503, "\"ok\":false}");
+	assert_int_equal(atomic_load(&pieces[1].resumed), 3);
+	pieces[0].err = QRT_OK;
+	/* One that is killed meanwhile: the other is left to the kill. */
+	pieces[0].kills = &stand->control.kill_causes;
+	stand_control_has(stand, "POST", "/runtime/rollback", "", 200, "\"ok\":true}");
+	assert_int_equal(atomic_load(&pieces[0].resumed), 4);
+	assert_int_equal(atomic_load(&pieces[1].resumed), 3);
+	atomic_store(&stand->control.kill_causes, 0);
+}
+
+static void a_rollback_of_all_ends_where_a_kill_comes(void **state)
+{
+	(void)state;
+	on_each_stand(roll_back);
+}
+
 /* --- by the file ----------------------------------------------------------------------------- */
 
 static struct sign {
@@ -347,6 +444,7 @@ int main(void)
 	    cmocka_unit_test(while_the_file_is_there_all_is_held),
 	    cmocka_unit_test(a_command_does_not_clear_the_file),
 	    cmocka_unit_test(what_cannot_be_moved_is_told_and_the_others_go),
+	    cmocka_unit_test(a_rollback_of_all_ends_where_a_kill_comes),
 	    cmocka_unit_test(the_file_is_looked_for_every_second),
 	    cmocka_unit_test(what_cannot_be_moved_is_tried_again),
 	};

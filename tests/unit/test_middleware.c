@@ -500,6 +500,7 @@ static void an_origin_is_compared_whole(void **state)
 	    {"http://a.test:8080", "a.test", "", false},
 	    {"http://a.test.evil.test", "a.test", "", false},
 	    {"http://evil-a.test", "a.test", "", false},
+	    {"http://a", "a.test", "", false},
 	    {"null", "null", "", false},
 	    {"", "a.test", "", false},
 	    {"http://", "", "", false},
