@@ -36,6 +36,7 @@ static void assert_both_on(struct stand *stand, const char *backend)
 static void by_command(struct stand *stand)
 {
 	const char *other = other_of(stand);
+	static const char killed[] = " warn control: killed: all goes to the fallback ";
 	char back[128], part[128];
 
 	stand->control.fallback = other != NULL ? other : stand->backend;
@@ -47,7 +48,7 @@ static void by_command(struct stand *stand)
 	assert_both_on(stand, stand->control.fallback);
 	stand_control_has(stand, "GET", "/runtime", "", 200, "\"killed\":[\"command\"]");
 	stand_control_has(stand, "GET", "/metrics", "", 200, "\nquotey_killed 1\n");
-	assert_non_null(strstr(stand->text, " warn control: killed: all goes to the fallback "));
+	assert_non_null(strstr(stand->text, killed));
 	/* Held: wherever one wants to go. */
 	snprintf(back, sizeof(back), "{\"component\":\"server\",\"backend\":\"%s\"}",
 		 stand->backend);
@@ -56,7 +57,12 @@ static void by_command(struct stand *stand)
 	stand_control_has(stand, "POST", "/runtime/set", back, other != NULL ? 409 : 200,
 			  other != NULL ? part : "\"ok\":true");
 	stand_control_has(stand, "POST", "/runtime/rollback", "", 409, "\"code\":\"KILLED\"");
+	/* But to the fallback, and killed it may be again, which is no news. */
+	snprintf(back, sizeof(back), "{\"component\":\"server\",\"backend\":\"%s\"}",
+		 stand->control.fallback);
+	stand_control_has(stand, "POST", "/runtime/set", back, 200, "\"ok\":true");
 	stand_control_has(stand, "POST", "/runtime/kill", "", 200, "\"ok\":true");
+	assert_null(strstr(strstr(stand->text, killed) + 1, killed));
 	assert_both_on(stand, stand->control.fallback);
 	/* Cleared: nothing moves, but may. */
 	stand_control_has(stand, "POST", "/runtime/kill", "{\"clear\":true}", 200,
