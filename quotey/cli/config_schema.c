@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "quotey/slack/slack.h"
+
 #define LEN_MAX QY_CONFIG_VALUE_MAX
 #define PORT_MAX 65535
 #define DAY_SECS 86400
@@ -31,9 +33,10 @@
  */
 #define SLACK_KEYS(X)                                                                              \
 	X(slack, enabled, BOOL, "false", 0, 0, "", false)                                          \
-	X(slack, app_token, TOKEN, "", 0, LEN_MAX, "", true)                                       \
+	X(slack, app_token, TOKEN, "", 0, QY_SLACK_TOKEN_MAX, "", true)                            \
 	X(slack, bot_token, TOKEN, "", 0, LEN_MAX, "", true)                                       \
-	X(slack, api_base_url, TLS_URL, "https://slack.com/api", 0, LEN_MAX, "", false)            \
+	X(slack, api_base_url, TLS_URL, "https://slack.com/api", 0, QY_SLACK_BASE_URL_MAX, "",     \
+	  false)                                                                                   \
 	X(slack, base_delay_ms, INT, "250", 1, 600000, "", false)                                  \
 	X(slack, max_delay_ms, INT, "5000", 1, 600000, "", false)                                  \
 	X(slack, max_retries, INT, "5", 0, 100, "", false)                                         \

@@ -210,7 +210,7 @@ static bool parse_web_url(struct parse *parse)
 		qy_config__fault(parse->fault, problem, "give a URL such as https://host/path");
 		return false;
 	}
-	return true;
+	return parse_string(parse);
 }
 
 static bool parse_tls_url(struct parse *parse)

@@ -9,7 +9,14 @@
 #define ANSWER_MAX ((size_t)64 << 10)
 #define RETRY_AFTER_MAX_SECS 86400
 
-enum { URL_SIZE = 1024, HEADER_SIZE = 1024, STATUS_LIMITED = 429 };
+#define METHOD "/apps.connections.open"
+#define BEARER "Bearer "
+
+enum {
+	URL_SIZE = QY_SLACK_BASE_URL_MAX + sizeof(METHOD),
+	HEADER_SIZE = QY_SLACK_TOKEN_MAX + sizeof(BEARER),
+	STATUS_LIMITED = 429,
+};
 
 /* Errors that waiting alone will not cure. */
 static bool is_refusal(const char *error)
@@ -108,8 +115,8 @@ static enum qrt_err ask(struct qrt_cx *cx, struct qy_slack_line *line,
 	struct qrt_http_answer answer;
 	enum qrt_err err;
 
-	snprintf(url, sizeof(url), "%s/apps.connections.open", env->api_base_url);
-	snprintf(authorization, sizeof(authorization), "Bearer %s", env->app_token);
+	snprintf(url, sizeof(url), "%s" METHOD, env->api_base_url);
+	snprintf(authorization, sizeof(authorization), BEARER "%s", env->app_token);
 	err = qrt_http_fetch(cx, line->slack->http, &request, &call, &answer);
 	explicit_bzero(authorization, sizeof(authorization));
 	if (!err) {

@@ -23,6 +23,10 @@
 
 struct qrt_tls;
 
+/* What a request to Slack has room for. */
+#define QY_SLACK_BASE_URL_MAX 1000
+#define QY_SLACK_TOKEN_MAX 1000
+
 /* No ack goes out when the commit is not there by then, counted from the frame's arrival. */
 #define QY_SLACK_STORE_MAX (2500 * QRT_MS)
 #define QY_SLACK_ACK_MAX (3 * QRT_SEC)
@@ -31,8 +35,9 @@ struct qrt_tls;
 struct qy_slack_env {
 	struct qrt_port *db;	  /* of the component `db` */
 	struct qrt_port *self;	  /* of this component */
-	const char *api_base_url; /* "https://slack.com/api", without a slash at its end */
-	const char *app_token;
+	/* "https://slack.com/api", without a slash at its end; at most QY_SLACK_BASE_URL_MAX. */
+	const char *api_base_url;
+	const char *app_token; /* at most QY_SLACK_TOKEN_MAX */
 	struct qy_slack_figures figures;
 	struct qrt_tls *tls; /* for https; NULL: the API is reached by http only */
 	struct qy_slack_status *status;

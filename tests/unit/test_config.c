@@ -697,6 +697,35 @@ static void a_replaced_variable_cannot_exceed_the_limit(void **state)
 	qy_config_errors_fini(&errors);
 }
 
+/* A longer one would be cut, and the wrong one sent. */
+static void what_slack_is_asked_with_fits_a_request(void **state)
+{
+	static const char *const keys[] = {"slack.app_token", "slack.api_base_url"};
+	char sets[2][1100] = {"slack.app_token=xapp-", "slack.api_base_url=https://h/"};
+	struct input input = {.sets = {sets[0], sets[1]}};
+	struct qy_config_errors errors;
+	struct qy_config *config;
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		size_t used = strlen(sets[i]), name = strlen(keys[i]) + 1;
+
+		memset(sets[i] + used, 'x', name + 1000 - used);
+	}
+	config = load_good(&input);
+	assert_int_equal(strlen(qy_config_str(config, keys[0])), 1000);
+	assert_int_equal(strlen(qy_config_str(config, keys[1])), 1000);
+	qy_config_destroy(&config);
+	strcat(sets[0], "x");
+	strcat(sets[1], "x");
+	load_bad(&input, &errors);
+	assert_int_equal(errors.n, 2);
+	for (size_t i = 0; i < 2; i++) {
+		assert_error(&errors.list[i], keys[i], "--set", "has the wrong length", "1000");
+	}
+	qy_config_errors_fini(&errors);
+}
+
 static void junk_bytes_are_errors_and_nothing_worse(void **state)
 {
 	unsigned seed = 1;
@@ -926,6 +955,7 @@ int main(void)
 	    cmocka_unit_test(only_so_many_errors_are_kept_and_the_rest_counted),
 	    cmocka_unit_test(sizes_are_limited_and_the_line_is_named),
 	    cmocka_unit_test(a_replaced_variable_cannot_exceed_the_limit),
+	    cmocka_unit_test(what_slack_is_asked_with_fits_a_request),
 	    cmocka_unit_test(junk_bytes_are_errors_and_nothing_worse),
 	    cmocka_unit_test(a_file_is_read_from_its_path),
 	    cmocka_unit_test(secrets_are_shown_by_their_first_five_characters),
