@@ -41,6 +41,7 @@ struct qrt__lws_link *qrt__lws_link_new(struct qrt__ws *ws)
 	if (link) {
 		link->ws = ws;
 		qrt__list_init(&link->node);
+		qrt__list_init(&link->due);
 		qrt__timer_init(&link->linger, linger_over);
 	}
 	return link;
@@ -71,11 +72,10 @@ void qrt__lws_over(struct qrt__lws_link *link, enum qrt_err err, unsigned code, 
 	}
 }
 
-/* The library is to say when it can write. */
+/* There is something to write: on_writable comes to it. */
 static void want_write(struct qrt__lws_link *link)
 {
 	link->writes = true;
-	lws_callback_on_writable(link->wsi);
 	qrt__lws_pump_arm(link);
 }
 

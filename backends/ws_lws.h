@@ -32,8 +32,10 @@ struct qrt__lws {
 	struct qrt_runtime *rt;
 	struct lws_context *context;
 	struct qrt__list links, vhosts;
+	struct qrt__list due;		/* links that are asked to write before the loop polls */
+	bool tasks_first;		/* the loop did not poll the last time */
 	struct qrt__lws_link *adopting; /* between two calls of the library */
-	struct qrt__lws_link *pumping;	/* the one whose descriptor is ready; NULL: it has gone */
+	struct qrt__lws_link *pumping;	/* the one that is served; NULL: it has gone */
 	unsigned char *chunk;		/* where frames are made, behind the library's headroom */
 };
 
@@ -69,10 +71,12 @@ struct qrt__lws_link {
 
 	/* Of its socket, or of the descriptor from which a server's head is read. */
 	struct qrt__watch watch;
+	struct qrt__list due; /* in all's list, or alone */
 	bool watched;
+	unsigned armed; /* what it is watched for */
 	bool connected; /* the attempt has not failed */
 	bool wanted;	/* messages are */
-	bool writes;	/* we have asked to be told when it is writable */
+	bool writes;	/* we have something to write */
 	unsigned moved; /* the library may want to write, too: so often it is still asked */
 
 	struct qrt__lws_head *head; /* a server's, see ws_lws_accept.c */
@@ -107,7 +111,7 @@ void qrt__lws_vhost_put(struct qrt__lws_vhost *vhost);
 /* The link's descriptor is to be watched. Errors: EMFILE, ENOMEM. */
 enum qrt_err qrt__lws_pump_open(struct qrt__lws_link *link, int fd);
 void qrt__lws_pump_close(struct qrt__lws_link *link);
-/* What is to be watched may have changed. */
+/* What is to be watched, or written, may have changed. */
 void qrt__lws_pump_arm(struct qrt__lws_link *link);
 
 /* --- ws_lws_accept.c ------------------------------------------------------------------------- */
@@ -118,6 +122,12 @@ void qrt__lws_head_free(struct qrt__lws_link *link);
 /* --- for the drivers ------------------------------------------------------------------------- */
 
 extern const struct qrt__ws_impl qrt__ws_lws;
+/*
+ * Before the loop polls for *@timeout_ns: lets those write that have something to. True: tasks go
+ * first, there is to be no poll; never twice in a row, so that nobody who just sends keeps others
+ * from being heard. Then it may set *timeout_ns to 0.
+ */
+bool qrt__lws_write_due(struct qrt_runtime *rt, int64_t *timeout_ns);
 /* Before the loop goes: closes what is left, and the library's context if there is one. */
 void qrt__lws_close(struct qrt_runtime *rt);
 

@@ -80,6 +80,7 @@ enum qrt_err qrt__lws_of(struct qrt_runtime *rt, char *ret_detail, struct qrt__l
 		all->rt = rt;
 		all->chunk = chunk + LWS_PRE;
 		qrt__list_init(&all->links);
+		qrt__list_init(&all->due);
 		qrt__list_init(&all->vhosts);
 		err = context_new(all, ret_detail);
 	}

@@ -142,6 +142,9 @@ static void driver_close(struct qrt_runtime *rt)
 static void driver_poll(struct qrt_runtime *rt, int64_t timeout_ns)
 {
 	struct ev_state *state = rt->driver_state;
+	if (qrt__lws_write_due(rt, &timeout_ns)) {
+		return;
+	}
 	if (timeout_ns == 0) {
 		event_base_loop(state->base, EVLOOP_NONBLOCK);
 		return;

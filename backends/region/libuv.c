@@ -137,6 +137,9 @@ static void driver_close(struct qrt_runtime *rt)
 static void driver_poll(struct qrt_runtime *rt, int64_t timeout_ns)
 {
 	struct uv_state *state = rt->driver_state;
+	if (qrt__lws_write_due(rt, &timeout_ns)) {
+		return;
+	}
 	if (timeout_ns == 0) {
 		uv_run(&state->loop, UV_RUN_NOWAIT);
 		return;
