@@ -7,7 +7,8 @@
 
 #include "shim/src/ws/ws.h"
 
-enum { ROOM_FIRST = 1024 };
+/* Bytes that a message begins with, and up to which its room serves the next one. */
+enum { ROOM_FIRST = 512, ROOM_KEPT = 4096 };
 
 /* --- receiving ------------------------------------------------------------------------------ */
 
@@ -20,9 +21,24 @@ void qrt__ws_free_messages(struct qrt__ws *ws)
 	}
 }
 
+/* Who receives again has done with the message before: its room may serve the next one. */
+static void reuse_taken(struct qrt__ws *ws, enum qrt_ws_type type)
+{
+	struct qrt__ws_arrival *taken = ws->taken;
+	if (ws->receiver && taken && taken->room <= ROOM_KEPT) {
+		ws->taken = NULL;
+		taken->type = type;
+		taken->n = 0;
+		ws->arriving = taken;
+	}
+}
+
 /* Room for @n bytes more. */
 static bool make_room(struct qrt__ws *ws, enum qrt_ws_type type, size_t n)
 {
+	if (!ws->arriving) {
+		reuse_taken(ws, type);
+	}
 	struct qrt__ws_arrival *arriving = ws->arriving;
 	size_t used = arriving ? arriving->n : 0, room = arriving ? arriving->room : ROOM_FIRST;
 	while (room < used + n) {
