@@ -163,8 +163,7 @@ size_t bulk_size(struct qrt_cx *cx)
 enum qrt_err waits_to_receive(struct qrt_cx *cx, void *arg)
 {
 	struct waiter *waiter = arg;
-	struct qrt_ws_message message;
-	waiter->err = qrt_ws_recv(cx, waiter->ws, &message);
+	waiter->err = qrt_ws_recv(cx, waiter->ws, &waiter->message);
 	waiter->ended = true;
 	return QRT_OK;
 }

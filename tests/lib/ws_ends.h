@@ -64,6 +64,7 @@ size_t bulk_size(struct qrt_cx *cx);
 struct waiter {
 	struct qrt_ws *ws;
 	enum qrt_err err;
+	struct qrt_ws_message message; /* that was received */
 	bool ended;
 };
 enum qrt_err waits_to_receive(struct qrt_cx *cx, void *waiter);

@@ -97,6 +97,35 @@ static void the_server_sees_the_request_and_may_refuse_it(void **state)
 	everywhere(play_admit);
 }
 
+/* The text that came first, while the next ones arrive; a binary may get its room. */
+static enum qrt_err play_kept(struct qrt_cx *cx, void *arg)
+{
+	(void)arg;
+	struct ends ends = {.port = 0};
+	struct qrt_ws_message message;
+	EXPECT(!open_ends(cx, &ends));
+	EXPECT(!qrt_ws_send_text(cx, ends.client, "the one that is looked at"));
+	EXPECT(!qrt_ws_recv(cx, ends.server, &message));
+	EXPECT(!qrt_ws_send(cx, ends.client, QRT_WS_BINARY, "behind it", 9) && !rest(cx));
+	EXPECT(info_of(cx, ends.server).queued == 1);
+	EXPECT(is_message(&message, QRT_WS_TEXT, "the one that is looked at"));
+	EXPECT(!qrt_ws_recv(cx, ends.server, &message));
+	EXPECT(is_message(&message, QRT_WS_BINARY, "behind it"));
+
+	struct waiter receiver = {.ws = ends.server};
+	EXPECT(!qrt_spawn(ends.region, waits_to_receive, &receiver) && !rest(cx));
+	EXPECT(!qrt_ws_send_text(cx, ends.client, "into its room") && !rest(cx));
+	EXPECT(receiver.ended && !receiver.err);
+	EXPECT(is_message(&receiver.message, QRT_WS_TEXT, "into its room"));
+	return close_ends(cx, &ends);
+}
+
+static void a_message_stays_until_the_next_is_asked_for(void **state)
+{
+	(void)state;
+	everywhere(play_kept);
+}
+
 /* --- limits and backpressure ----------------------------------------------------------------- */
 
 static enum qrt_err play_too_big(struct qrt_cx *cx, void *arg)
@@ -588,6 +617,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(messages_arrive_whole_and_in_order),
 	    TEST(the_server_sees_the_request_and_may_refuse_it),
+	    TEST(a_message_stays_until_the_next_is_asked_for),
 	    TEST(a_message_over_the_limit_closes_with_1009),
 	    TEST(a_slow_receiver_stops_its_sender_and_loses_nothing),
 	    TEST(the_queue_is_bounded_in_messages_too),

@@ -1,6 +1,7 @@
 /*
  * Many WebSockets, many contexts, several threads: nothing is left of any of them, an idle one
- * wakes nobody, and who leaves in a hurry still says goodbye.
+ * wakes nobody, a busy one costs no more than its bytes, and who leaves in a hurry still says
+ * goodbye.
  */
 #include <dirent.h>
 #include <malloc.h>
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "shim/src/internal.h"
 #include "tests/lib/test.h"
 #include "tests/lib/ws_ends.h"
 
@@ -243,6 +245,79 @@ static void who_leaves_with_its_runtime_says_goodbye(void **state)
 	}
 }
 
+/* --- a busy one ------------------------------------------------------------------------------ */
+
+enum { ECHOES = 200, SENT = 60, HEARD_MIN = 20 };
+_Static_assert(SENT < (int)QRT_WS_QUEUE_MAX, "nobody waits for room in the queue");
+
+/* A driver like the runtime's own, that counts what is watched anew. */
+static struct {
+	struct qrt__driver driver;
+	const struct qrt__driver *real;
+	unsigned arms;
+} counting;
+
+static void count_arm(struct qrt__watch *watch, unsigned io)
+{
+	counting.arms++;
+	counting.real->watch_arm(watch, io);
+}
+
+static enum qrt_err echo_often(struct qrt_cx *cx, const struct ends *ends)
+{
+	struct qrt_ws_message message;
+	for (int i = 0; i < ECHOES; i++) {
+		EXPECT(!qrt_ws_send_text(cx, ends->client, "there"));
+		EXPECT(!qrt_ws_recv(cx, ends->server, &message));
+		EXPECT(!qrt_ws_send(cx, ends->server, message.type, message.data, message.n));
+		EXPECT(!qrt_ws_recv(cx, ends->client, &message));
+		EXPECT(is_message(&message, QRT_WS_TEXT, "there"));
+	}
+	return QRT_OK;
+}
+
+static enum qrt_err play_echoes(struct qrt_cx *cx, void *arg)
+{
+	struct qrt_runtime *rt = qrt_cx_runtime(cx);
+	struct ends ends = {.port = 0};
+	(void)arg;
+	EXPECT(!open_ends(cx, &ends) && !rest(cx));
+	counting.real = rt->driver;
+	counting.driver = *rt->driver;
+	counting.driver.watch_arm = count_arm;
+	counting.arms = 0;
+	rt->driver = &counting.driver;
+	enum qrt_err err = echo_often(cx, &ends);
+	rt->driver = counting.real;
+	EXPECT(!err && counting.arms == 0);
+	return close_ends(cx, &ends);
+}
+
+static void a_message_changes_nothing_of_what_is_watched(void **state)
+{
+	(void)state;
+	on_each_real_backend(play_echoes, NULL);
+}
+
+/* It waits for nothing but its own messages, and those the system takes at once. */
+static enum qrt_err play_just_sends(struct qrt_cx *cx, void *arg)
+{
+	struct ends ends = {.port = 0};
+	(void)arg;
+	EXPECT(!open_ends(cx, &ends));
+	for (int i = 0; i < SENT; i++) {
+		EXPECT(!qrt_ws_send_text(cx, ends.client, "and another"));
+	}
+	EXPECT(info_of(cx, ends.server).received >= HEARD_MIN);
+	return close_ends(cx, &ends);
+}
+
+static void who_just_sends_keeps_nobody_from_being_heard(void **state)
+{
+	(void)state;
+	on_each_real_backend(play_just_sends, NULL);
+}
+
 #define TEST(name) cmocka_unit_test(name)
 
 int main(void)
@@ -253,6 +328,8 @@ int main(void)
 	    TEST(of_fifty_contexts_nothing_is_left),
 	    TEST(several_threads_have_contexts_of_their_own),
 	    TEST(an_idle_connection_wakes_nobody),
+	    TEST(a_message_changes_nothing_of_what_is_watched),
+	    TEST(who_just_sends_keeps_nobody_from_being_heard),
 	    TEST(who_leaves_with_its_runtime_says_goodbye),
 	};
 	/* Nobody listens there; and who asked for the environment? */
