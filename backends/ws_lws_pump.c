@@ -113,8 +113,8 @@ static void ready(struct qrt__watch *watch, unsigned io)
 	} else if (link->moved > 0) {
 		link->moved--;
 	}
-	if (serve(link, (io & QRT__IO_READ ? LWS_POLLIN : 0) |
-			    (io & QRT__IO_WRITE ? LWS_POLLOUT : 0))) {
+	if (serve(link,
+		  (io & QRT__IO_READ ? LWS_POLLIN : 0) | (io & QRT__IO_WRITE ? LWS_POLLOUT : 0))) {
 		qrt__lws_pump_arm(link);
 	}
 }

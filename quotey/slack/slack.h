@@ -33,8 +33,8 @@ struct qrt_tls;
 
 /* What the host gives; it outlives every instance, which change only the status. */
 struct qy_slack_env {
-	struct qrt_port *db;	  /* of the component `db` */
-	struct qrt_port *self;	  /* of this component */
+	struct qrt_port *db;   /* of the component `db` */
+	struct qrt_port *self; /* of this component */
 	/* "https://slack.com/api", without a slash at its end; at most QY_SLACK_BASE_URL_MAX. */
 	const char *api_base_url;
 	const char *app_token; /* at most QY_SLACK_TOKEN_MAX */

@@ -223,8 +223,7 @@ static void a_refusal_arrives_also_before_a_long_body(void **state)
 	send_long(f.target.port, "POST /nope HTTP/1.1", n, "HTTP/1.1 404 ");
 	send_long(f.target.port, "POST /health HTTP/1.1", n, "HTTP/1.1 405 ");
 	send_long(f.target.port, "POST /runtime/set HTTP/1.1", n, "HTTP/1.1 401 ");
-	send_long(f.target.port,
-		  "POST /runtime/set HTTP/1.1\r\nAuthorization: Bearer s3cret", n,
+	send_long(f.target.port, "POST /runtime/set HTTP/1.1\r\nAuthorization: Bearer s3cret", n,
 		  "HTTP/1.1 413 ");
 	qrt_control_close(&f.control);
 }
@@ -242,9 +241,9 @@ static void a_body_needs_a_length_and_must_arrive(void **state)
 		   "HTTP/1.1 411 ");
 	assert_has(raw(f.target.port, HEAD "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n"),
 		   "HTTP/1.1 411 ");
-	assert_has(raw(f.target.port,
-		       HEAD "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}"),
-		   "HTTP/1.1 4");
+	assert_has(
+	    raw(f.target.port, HEAD "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}"),
+	    "HTTP/1.1 4");
 	assert_has(raw(f.target.port, HEAD "Content-Length: -5\r\n\r\n"), "HTTP/1.1 4");
 	assert_has(raw(f.target.port, HEAD "Content-Length: 5x\r\n\r\n"), "HTTP/1.1 4");
 	assert_has(raw(f.target.port, HEAD "Expect: 100-continue\r\nContent-Length: 2\r\n\r\n{}"),

@@ -15,7 +15,7 @@
 /* --- who may not ----------------------------------------------------------------------------- */
 
 static enum qrt_err make_key(struct qrt_cx *cx, struct stand *stand, const char *scopes,
-			       bool revoked, char ret_key[QY_APIKEY_TEXT_SIZE])
+			     bool revoked, char ret_key[QY_APIKEY_TEXT_SIZE])
 {
 	struct qy_apikey spec = {.name = "t", .rate_per_minute = 1000};
 	char id[QY_APIKEY_ID_SIZE], secret[QY_APIKEY_SECRET_SIZE];
@@ -66,8 +66,10 @@ static enum qrt_err knock(struct qrt_cx *cx, void *arg)
 			int status;
 			const char *part;
 		} cases[] = {
-		    {NULL, 401, "MISSING_API_KEY"},	{unknown, 401, "INVALID_API_KEY"},
-		    {wrong, 401, "INVALID_API_KEY"}, {revoked, 401, "REVOKED_API_KEY"},
+		    {NULL, 401, "MISSING_API_KEY"},
+		    {unknown, 401, "INVALID_API_KEY"},
+		    {wrong, 401, "INVALID_API_KEY"},
+		    {revoked, 401, "REVOKED_API_KEY"},
 		    {other, 403, part},
 		};
 		for (size_t j = 0; j < sizeof(cases) / sizeof(cases[0]); j++) {

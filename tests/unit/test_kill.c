@@ -149,11 +149,15 @@ static void piece_stop(struct qrt_cx *cx, void *state)
 }
 
 #define PIECE(text)                                                                                \
-	{.component = {.name = (text),                                                             \
-		       .start = piece_start,                                                       \
-		       .resume = piece_resume,                                                     \
-		       .drain = piece_drain,                                                       \
-		       .stop = piece_stop}}
+	{                                                                                          \
+		.component = {                                                                     \
+			.name = (text),                                                            \
+			.start = piece_start,                                                      \
+			.resume = piece_resume,                                                    \
+			.drain = piece_drain,                                                      \
+			.stop = piece_stop                                                         \
+		}                                                                                  \
+	}
 
 static struct piece pieces[2];
 

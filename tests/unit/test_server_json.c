@@ -607,8 +607,8 @@ static void the_status_of_a_move_says_whose_fault_it_was(void **state)
 		enum qrt_err err;
 		int before, begun;
 	} cases[] = {
-	    {QRT_OK, 200, 200},	    {QRT_ENOENT, 404, 503}, {QRT_ENOTSUP, 400, 503},
-	    {QRT_EINVAL, 400, 503}, {QRT_ESTATE, 409, 409}, {QRT_EBUSY, 409, 409},
+	    {QRT_OK, 200, 200},	    {QRT_ENOENT, 404, 503},    {QRT_ENOTSUP, 400, 503},
+	    {QRT_EINVAL, 400, 503}, {QRT_ESTATE, 409, 409},    {QRT_EBUSY, 409, 409},
 	    {QRT_EIO, 503, 503},    {QRT_ETIMEDOUT, 503, 503},
 	};
 

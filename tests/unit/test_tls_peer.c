@@ -33,7 +33,7 @@ struct peer {
 	bool connected;
 	pthread_t thread;
 	/* As a server: */
-	char name[64];	/* whom the client wants to talk to; "": it does not say */
+	char name[64];	 /* whom the client wants to talk to; "": it does not say */
 	bool negotiates; /* once more, when it is connected; by TLS 1.2 */
 	bool refused;	 /* that */
 };

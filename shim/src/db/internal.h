@@ -38,7 +38,7 @@ struct qrt__db_log {
 	bool at_work;		      /* one is being made, or about to; the loop's */
 	bool missed;		      /* commits came while the last one was made */
 	unsigned tries;		      /* to have them, too; the loop's */
-	_Atomic unsigned unmoved; /* for the statistics */
+	_Atomic unsigned unmoved;     /* for the statistics */
 	_Atomic uint64_t n_folds, n_pressing, n_failed, longest_ns;
 };
 
@@ -55,7 +55,7 @@ struct qrt_db {
 	struct qrt_lane *writes, *reads, *folds; /* these two: NULL in memory */
 	struct qrt_db_conn writer;
 	struct qrt_db_conn folder; /* makes the checkpoints */
-	struct qrt_db_conn own; /* the loop's, for short reads; not open: they go to a lane */
+	struct qrt_db_conn own;	   /* the loop's, for short reads; not open: they go to a lane */
 	unsigned n_readers;
 	struct qrt_db_conn *readers;
 	pthread_mutex_t lock; /* of the free readers; the last one back goes out first */
