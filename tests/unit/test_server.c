@@ -321,7 +321,7 @@ static void metrics(struct stand *stand)
 		 stand->backend);
 	stand_control_has(stand, "GET", "/metrics", "", 200, part);
 	snprintf(part, sizeof(part),
-		 "\nquotey_loop_lag_max_seconds{runtime=\"supervisor\",backend=\"%s\"} 0.0",
+		 "\nquotey_loop_lag_max_seconds{runtime=\"supervisor\",backend=\"%s\"} ",
 		 stand->backend);
 	stand_control_has(stand, "GET", "/metrics", "", 200, part);
 	stand_control_has(stand, "GET", "/metrics", "", 200,
@@ -329,7 +329,7 @@ static void metrics(struct stand *stand)
 			  "quotey_http_request_seconds_bucket{le=\"0.001\"} ");
 	stand_control_has(stand, "GET", "/metrics", "", 200,
 			  "\nquotey_http_request_seconds_bucket{le=\"+Inf\"} 2\n"
-			  "quotey_http_request_seconds_sum 0.");
+			  "quotey_http_request_seconds_sum ");
 	stand_control_has(stand, "GET", "/metrics", "", 200,
 			  "\n# TYPE quotey_http_connections_total counter\n"
 			  "quotey_http_connections_total 2\n");
