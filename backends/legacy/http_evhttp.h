@@ -1,18 +1,18 @@
 /*
  * libevent's HTTP server behind the interface of backends/http_impl.h: evhttp reads and writes,
- *each request becomes a task that runs the common exchange. evhttp is touched on the loop's own
- *stack only.
+ * each request becomes a task that runs the common exchange. evhttp is touched on the loop's own
+ * stack only.
  *
- *	http_evhttp.c           the server: open, resume, drain, close; the listener
- *	http_evhttp_conn.c      a connection's life: it is attached to evhttp's, has deadlines, is
- *closed http_evhttp_guard.c     our parser in front of evhttp, which says what a request is
- *	http_evhttp_exchange.c  from evhttp's callback to the end of the task that answers
- *	http_evhttp_reply.c     what is given to evhttp to send: whole answers, and streams
- *	http_evhttp_end.c       ends that evhttp has no words for: faults, timeouts, broken answers
+ *	http_evhttp.c		the server: open, resume, drain, close; the listener
+ *	http_evhttp_conn.c	a connection's life: attached to evhttp's, deadlines, closed
+ *	http_evhttp_guard.c	our parser in front of evhttp, which says what a request is
+ *	http_evhttp_exchange.c	from evhttp's callback to the end of the task that answers
+ *	http_evhttp_reply.c	what is given to evhttp to send: whole answers, and streams
+ *	http_evhttp_end.c	ends that evhttp has no words for: faults, timeouts, broken answers
  *
  * evhttp tells nobody when a connection comes or rests. A bufferevent of our making carries a
- *record per connection: it sees the bytes come in, holds the deadlines evhttp does not have, and
- *learns of the end through the connection's close callback.
+ * record per connection: it sees the bytes come in, holds the deadlines evhttp does not have, and
+ * learns of the end through the connection's close callback.
  *
  * evhttp is lax: it takes bare line feeds, folded headers, lengths that contradict each other. So
  * the guard reads every byte before evhttp does, and the head that it has understood is the
