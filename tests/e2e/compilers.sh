@@ -40,7 +40,7 @@ result() { # STATUS WHAT
 
 # Everything that is in every build, but what the labs have no use for.
 sources() {
-	sed -n '/^if /q; s,.*%D%/\(src/[a-z0-9_]*\.[cS]\)\( .*\)*$,shim/\1,p' "$top_srcdir/shim/include.am"
+	sed -n '/^if /q; s,.*%D%/\(src/[a-z0-9_/]*\.[cS]\)\( .*\)*$,shim/\1,p' "$top_srcdir/shim/include.am"
 	sed -n '/^if /q; s,.*%D%/\([a-z0-9_/]*\.c\)\( .*\)*$,backends/\1,p' "$top_srcdir/backends/include.am"
 }
 
