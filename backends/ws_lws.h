@@ -6,6 +6,8 @@
 #ifndef QRT_BACKENDS_WS_LWS_H
 #define QRT_BACKENDS_WS_LWS_H
 
+#include <sys/stat.h>
+
 #include "backends/ws_impl.h"
 #include "shim/src/internal.h"
 
@@ -23,7 +25,9 @@ struct qrt__lws_vhost {
 	struct qrt__list node;
 	struct lws_vhost *vhost;
 	bool secure;
-	char *ca_file; /* NULL: the system's */
+	char *ca_file;	  /* NULL: the system's */
+	char *spelling;	  /* of it, for the library */
+	struct stat read; /* of that file, as it was */
 	unsigned users;
 };
 
@@ -32,6 +36,7 @@ struct qrt__lws {
 	struct qrt_runtime *rt;
 	struct lws_context *context;
 	struct qrt__list links, vhosts;
+	unsigned n_read;		/* files of roots, so far */
 	struct qrt__list due;		/* links that are asked to write before the loop polls */
 	bool tasks_first;		/* the loop did not poll the last time */
 	struct qrt__lws_link *adopting; /* between two calls of the library */

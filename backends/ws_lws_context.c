@@ -100,10 +100,11 @@ static void vhost_free(struct qrt__lws_vhost *vhost)
 {
 	qrt__list_remove(&vhost->node);
 	free(vhost->ca_file);
+	free(vhost->spelling);
 	free(vhost);
 }
 
-/* Roots of somebody's own are read again for who comes next: the file may have changed. */
+/* Roots of somebody's own that nobody uses are read again for who comes next. */
 static void sweep(struct qrt__lws *all)
 {
 	QRT__LIST_EACH(node, &all->vhosts) {
@@ -115,20 +116,50 @@ static void sweep(struct qrt__lws *all)
 	}
 }
 
-static bool same_file(const char *a, const char *b)
+static bool unchanged(const struct stat *a, const struct stat *b)
 {
-	return a && b ? strcmp(a, b) == 0 : a == b;
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
-static struct qrt__lws_vhost *vhost_find(struct qrt__lws *all, bool secure, const char *ca_file)
+/* Whether what @vhost has read is what @ca_file, NULL for the system's roots, holds now. */
+static bool has_roots(const struct qrt__lws_vhost *vhost, const char *ca_file,
+		      const struct stat *now)
+{
+	if (!vhost->ca_file || !ca_file) {
+		return vhost->ca_file == ca_file;
+	}
+	return strcmp(vhost->ca_file, ca_file) == 0 && unchanged(&vhost->read, now);
+}
+
+static struct qrt__lws_vhost *vhost_find(struct qrt__lws *all, bool secure, const char *ca_file,
+					 const struct stat *now)
 {
 	QRT__LIST_EACH(node, &all->vhosts) {
 		struct qrt__lws_vhost *vhost = QRT__CONTAINER(node, struct qrt__lws_vhost, node);
-		if (vhost->secure == secure && same_file(vhost->ca_file, ca_file)) {
+		if (vhost->secure == secure && has_roots(vhost, ca_file, now)) {
 			return vhost;
 		}
 	}
 	return NULL;
+}
+
+/*
+ * The library shares what it has read among vhosts that name the same file, old or new. So each
+ * reading names it in a way of its own: with another pattern of empty steps, by @serial. Malloc'd.
+ */
+static char *respell(const char *path, unsigned serial)
+{
+	enum { BITS = 16 };
+	char *text = malloc(strlen(path) + 2 * BITS + sizeof("./"));
+	char *to = text ? stpcpy(text, path[0] == '/' ? "/" : "./") : NULL;
+	for (int i = 0; text && i < BITS; i++) {
+		to = stpcpy(to, serial >> i & 1 ? "./" : "/");
+	}
+	if (text) {
+		stpcpy(to, path);
+	}
+	return text;
 }
 
 static struct lws_vhost *vhost_create(struct qrt__lws *all, const struct qrt__lws_vhost *vhost)
@@ -149,7 +180,7 @@ static struct lws_vhost *vhost_create(struct qrt__lws *all, const struct qrt__lw
 	}
 	if (vhost->ca_file) {
 		info.options |= LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS;
-		info.client_ssl_ca_filepath = vhost->ca_file;
+		info.client_ssl_ca_filepath = vhost->spelling;
 	}
 	pthread_mutex_lock(&setup);
 	errno = 0;
@@ -163,27 +194,31 @@ enum qrt_err qrt__lws_vhost_get(struct qrt__lws *all, bool secure, const char *c
 {
 	ca_file = secure ? ca_file : NULL;
 	sweep(all);
-	struct qrt__lws_vhost *vhost = vhost_find(all, secure, ca_file);
+	struct stat now = {0};
+	/* The library would go on without: nobody would be trusted, and nobody told why. */
+	if (ca_file && (stat(ca_file, &now) != 0 || access(ca_file, R_OK) != 0)) {
+		snprintf(ret_detail, QRT__DETAIL_MAX, "ca_file %s: %s", ca_file, strerror(errno));
+		return QRT_EINVAL;
+	}
+	struct qrt__lws_vhost *vhost = vhost_find(all, secure, ca_file, &now);
 	if (vhost) {
 		vhost->users++;
 		*ret_vhost = vhost;
 		return QRT_OK;
 	}
-	/* The library would go on without: nobody would be trusted, and nobody told why. */
-	if (ca_file && access(ca_file, R_OK) != 0) {
-		snprintf(ret_detail, QRT__DETAIL_MAX, "ca_file %s: %s", ca_file, strerror(errno));
-		return QRT_EINVAL;
-	}
 	vhost = calloc(1, sizeof(*vhost));
-	char *copy = ca_file ? strdup(ca_file) : NULL;
-	if (!vhost || (ca_file && !copy)) {
-		free(vhost);
-		free(copy);
+	if (!vhost) {
 		return QRT_ENOMEM;
 	}
-	vhost->secure = secure;
-	vhost->ca_file = copy;
 	qrt__list_append(&all->vhosts, &vhost->node);
+	vhost->secure = secure;
+	vhost->read = now;
+	vhost->ca_file = ca_file ? strdup(ca_file) : NULL;
+	vhost->spelling = ca_file ? respell(ca_file, all->n_read++) : NULL;
+	if (ca_file && (!vhost->ca_file || !vhost->spelling)) {
+		vhost_free(vhost);
+		return QRT_ENOMEM;
+	}
 	vhost->vhost = vhost_create(all, vhost);
 	if (!vhost->vhost) {
 		int error = errno;

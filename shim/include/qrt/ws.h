@@ -80,7 +80,8 @@ struct qrt_ws_connect_options {
 	const struct qrt_ws_header *headers; /* beside those of the handshake itself */
 	size_t n_headers;
 	const char *const *subprotocols; /* that we would like, best first, up to NULL; or NULL */
-	const char *ca_file;		 /* wss: trusted roots, PEM; NULL: the system's */
+	const char
+	    *ca_file;	/* wss: trusted roots, PEM, read anew when changed; NULL: the system's */
 	bool no_verify; /* wss: whoever the peer is. For tests on one machine only */
 };
 
