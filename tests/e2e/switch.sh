@@ -95,6 +95,7 @@ end_under_load() {
 	{ wait "$pid"; } 2>/dev/null
 	rc=$?
 	pid=
+	err=$(grep -v ' info ' log | tail -n 80) # what a check that fails prints
 }
 
 end_under_load TERM
