@@ -350,8 +350,8 @@ static enum qrt_err origin_scenario(struct qrt_cx *cx, void *arg)
 	EXPECT(qrt_region_close(cx, &region, QRT_OK) == QRT_ECANCELED);
 	EXPECT(strcmp(seen.info.origin, "asks_its_own") == 0);
 
-	const struct qrt_region_options opts = {.policy = QRT_COLLECT,
-						.budget.deadline_ns = qrt_deadline_in(cx, QRT_MS)};
+	const struct qrt_region_options opts = {
+	    .policy = QRT_COLLECT, .budget.deadline_ns = qrt_deadline_in(cx, 50 * QRT_MS)};
 	EXPECT(!qrt_region_open_with(cx, &opts, &region));
 	EXPECT(!qrt_spawn(region, look, &seen));
 	EXPECT(qrt_region_close(cx, &region, QRT_OK) == QRT_ETIMEDOUT);
