@@ -1,6 +1,6 @@
 #!/bin/bash
 # The gdb script, on a core file and on a stopped process: it names every runtime, region and task,
-# what each waits for and where it is parked. Exit 77 without gdb, or where neither can be had. TAP.
+# what each waits for and where it is parked. Skipped without gdb, or where neither can be had. TAP.
 #
 # The core file is the system's: gdb's own gcore leaves out stacks that have the kernel's guards.
 set -u
@@ -11,7 +11,7 @@ script=$top_srcdir/shim/gdb/qrt.py
 
 skip() {
 	echo "1..0 # SKIP $*"
-	exit 77
+	exit 0
 }
 command -v gdb >/dev/null || skip "no gdb here"
 gdb -batch -nx -ex 'python print(1)' 2>&1 | grep -q '^1$' || skip "this gdb has no Python"

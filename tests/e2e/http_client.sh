@@ -1,6 +1,6 @@
 #!/bin/bash
 # The HTTP client against servers that are not ours: Python's http.server, and `openssl s_server`
-# for https. Exit 77 without them. TAP.
+# for https. Skipped without them. TAP.
 set -u
 
 : "${top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}"
@@ -9,7 +9,7 @@ set -u
 
 skip() {
 	echo "1..0 # SKIP $*"
-	exit 77
+	exit 0
 }
 command -v openssl >/dev/null || skip "no openssl here"
 python3 -c 'import http.server' 2>/dev/null || skip "no python3 here"

@@ -5,7 +5,7 @@ set -u
 : "${top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}"
 : "${top_builddir:=$top_srcdir}" "${TLS_PEER:=$top_builddir/tests/e2e/tls_peer}"
 for program in openssl curl; do
-	command -v $program >/dev/null || { echo "1..0 # SKIP no $program here"; exit 77; }
+	command -v $program >/dev/null || { echo "1..0 # SKIP no $program here"; exit 0; }
 done
 
 dir=$(mktemp -d)

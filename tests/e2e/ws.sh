@@ -1,6 +1,6 @@
 #!/bin/bash
 # WebSockets with an independent peer, npm's `ws`, in both directions and on each real backend of
-# the build. Exit 77 without node and npm, or when the package cannot be had. TAP.
+# the build. Skipped without node and npm, or when the package cannot be had. TAP.
 set -u
 
 : "${top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}"
@@ -10,7 +10,7 @@ ours=$top_builddir/tests/e2e/ws_peer
 
 skip() {
 	echo "1..0 # SKIP $*"
-	exit 77
+	exit 0
 }
 command -v node >/dev/null && command -v npm >/dev/null || skip "no node and npm here"
 
