@@ -16,18 +16,21 @@ struct qrt__http_impl {
 	/*
 	 * Takes over the listening @fd, also when it fails, and prepares to serve with tasks of
 	 * @home. @opts has its defaults filled in and a handler. The result begins with a
-	 * struct qrt_http_server whose impl is this table. Must not suspend. ENOMEM, or what the
-	 * listener says.
+	 * struct qrt_http_server whose impl is this table, and has a task that ends everything
+	 * when `closing` is set and `wake` tells, or its home ends: then it sets `closing`, at last
+	 * `ended` and `changed`. Must not suspend. ENOMEM, or what the listener says.
 	 */
 	enum qrt_err (*open)(struct qrt_cx *cx, struct qrt_region *home, int fd,
 			     const struct qrt_http_server_options *opts,
 			     struct qrt_http_server **ret_server);
-	/* Accepts from now on; also ends a drain. Must not suspend. */
-	enum qrt_err (*resume)(struct qrt_cx *cx, struct qrt_http_server *server);
-	/* As qrt_http_server_drain. Suspends. ESTATE: resumed while it waited. */
-	enum qrt_err (*drain)(struct qrt_cx *cx, struct qrt_http_server *server);
-	/* Ends everything, waits for it whatever cx says, and frees @server. Suspends. */
-	void (*close)(struct qrt_cx *cx, struct qrt_http_server *server);
+	/* Accepts from now on, or not any more; not called once it is closing. Must not suspend. */
+	void (*accept)(struct qrt_cx *cx, struct qrt_http_server *server, bool on);
+	/* Whether nothing is left of what had been accepted, nor of what accepts. */
+	bool (*rests)(const struct qrt_http_server *server);
+	/* Ends the connections that wait for a request. Must not suspend. */
+	void (*stop_idle)(struct qrt_cx *cx, struct qrt_http_server *server);
+	/* It has ended. */
+	void (*free)(struct qrt_http_server *server);
 };
 
 /* The shim's own. */

@@ -89,7 +89,7 @@ static void teardown(void *arg)
 		evhttp_free(server->http);
 	}
 	/* What evhttp had only just accepted was not attached. */
-	QRT__LIST_EACH(node, &server->conns) {
+	QRT__LIST_EACH(node, &server->base.conns) {
 		qrt__ev_conn_close(QRT__CONTAINER(node, struct qrt__ev_conn, in_server));
 	}
 	if (server->accept_again) {
@@ -114,10 +114,10 @@ static enum qrt_err serve(struct qrt_cx *cx, void *arg)
 	enum qrt_err err = qrt_region_open_with(cx, &opts, &server->region);
 
 	if (!err) {
-		QRT_IGNORE(qrt__event_wait(cx, &server->close, QRT_NO_DEADLINE),
+		QRT_IGNORE(qrt__event_wait(cx, &server->base.wake, QRT_NO_DEADLINE),
 			   "a cancel, or home's deadline, is the end as well");
 	}
-	server->closing = true;
+	server->base.closing = true;
 	qrt__on_loop(cx, stop_accepting, server);
 	if (!err) {
 		qrt_region_cancel(server->region, QRT_CANCEL_SHUTDOWN, "http server closed");
@@ -125,9 +125,9 @@ static enum qrt_err serve(struct qrt_cx *cx, void *arg)
 			   "how its exchanges ended is theirs");
 	}
 	qrt__on_loop(cx, teardown, server);
-	QRT_ASSERT(qrt__list_empty(&server->conns));
-	server->ended = true;
-	qrt__event_set(&server->changed);
+	QRT_ASSERT(qrt__list_empty(&server->base.conns));
+	server->base.ended = true;
+	qrt__event_set(&server->base.changed);
 	return err;
 }
 
@@ -200,9 +200,6 @@ static enum qrt_err ev_open(struct qrt_cx *cx, struct qrt_region *home, int fd,
 		return QRT_ENOMEM;
 	}
 	qrt__http_server_init(&server->base, &qrt__http_evhttp, opts);
-	qrt__list_init(&server->conns);
-	qrt__event_init(&server->close);
-	qrt__event_init(&server->changed);
 	server->events = qrt__libevent_base(cx->task->rt);
 	qrt__on_loop(cx, open_on_loop, &opening);
 	if (!opening.made) {
@@ -227,45 +224,21 @@ static void start_accepting(void *arg)
 	evconnlistener_enable(server->listener);
 }
 
-static enum qrt_err ev_resume(struct qrt_cx *cx, struct qrt_http_server *base)
+static void ev_accept(struct qrt_cx *cx, struct qrt_http_server *base, bool on)
 {
-	struct qrt__ev_server *server = own(base);
-
-	if (server->closing) {
-		return qrt_fail(cx, QRT_ECLOSED, "http server: closed");
-	}
-	server->draining = false;
-	server->linger_over = false;
-	qrt__on_loop(cx, start_accepting, server);
-	qrt__event_set(&server->changed);
-	return QRT_OK;
+	qrt__on_loop(cx, on ? start_accepting : stop_accepting, own(base));
 }
 
-/* Until nothing is left to answer. ETIMEDOUT: @deadline_ns, or cx's. */
-static enum qrt_err wait_empty(struct qrt_cx *cx, struct qrt__ev_server *server,
-			       int64_t deadline_ns)
+static bool ev_rests(const struct qrt_http_server *base)
 {
-	while (!qrt__list_empty(&server->conns)) {
-		enum qrt_err err;
-
-		qrt__event_clear(&server->changed);
-		err = qrt__event_wait(cx, &server->changed, deadline_ns);
-		if (err) {
-			return err;
-		}
-		if (!server->draining) {
-			return qrt_fail(cx, QRT_ESTATE, "http server: resumed while it drained");
-		}
-	}
-	return QRT_OK;
+	return qrt__list_empty(&base->conns);
 }
 
 static void idle_stop(void *arg)
 {
 	struct qrt__ev_server *server = arg;
 
-	server->linger_over = true;
-	QRT__LIST_EACH(node, &server->conns) {
+	QRT__LIST_EACH(node, &server->base.conns) {
 		struct qrt__ev_conn *conn = QRT__CONTAINER(node, struct qrt__ev_conn, in_server);
 
 		if (conn->phase == QRT__EV_QUIET) {
@@ -275,44 +248,21 @@ static void idle_stop(void *arg)
 	}
 }
 
-static enum qrt_err ev_drain(struct qrt_cx *cx, struct qrt_http_server *base)
+static void ev_stop_idle(struct qrt_cx *cx, struct qrt_http_server *base)
 {
-	struct qrt__ev_server *server = own(base);
-	int64_t linger_end_ns = qrt_deadline_in(cx, base->opts.linger_ns);
-	enum qrt_err err;
-
-	server->draining = true;
-	if (!server->closing) {
-		qrt__on_loop(cx, stop_accepting, server);
-	}
-	err = wait_empty(cx, server, linger_end_ns);
-	if (err == QRT_ETIMEDOUT && !qrt_checkpoint(cx)) {
-		qrt__on_loop(cx, idle_stop, server);
-		err = wait_empty(cx, server, QRT_NO_DEADLINE);
-	}
-	if (err == QRT_ETIMEDOUT) {
-		return qrt_fail(cx, err, "http server: connections are left");
-	}
-	return err;
+	qrt__on_loop(cx, idle_stop, own(base));
 }
 
-static void ev_close(struct qrt_cx *cx, struct qrt_http_server *base)
+static void ev_free(struct qrt_http_server *base)
 {
-	struct qrt__ev_server *server = own(base);
-
-	server->closing = true;
-	qrt__event_set(&server->close);
-	while (!server->ended) {
-		qrt__event_clear(&server->changed);
-		qrt__event_wait_masked(cx, &server->changed);
-	}
-	free(server);
+	free(own(base));
 }
 
 const struct qrt__http_impl qrt__http_evhttp = {
     .name = "evhttp",
     .open = ev_open,
-    .resume = ev_resume,
-    .drain = ev_drain,
-    .close = ev_close,
+    .accept = ev_accept,
+    .rests = ev_rests,
+    .stop_idle = ev_stop_idle,
+    .free = ev_free,
 };

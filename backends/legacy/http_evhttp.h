@@ -44,16 +44,9 @@ struct qrt__ev_server {
 	struct evconnlistener *listener;
 	struct event *accept_again;  /* ends the pause after EMFILE */
 	struct qrt_region *region;   /* of the exchanges; NULL before and after */
-	struct qrt__list conns;	     /* those that are open */
 	struct qrt__ev_conn **by_fd; /* evhttp's callbacks name its connection, not ours */
 	size_t n_by_fd;
 	size_t refused;
-	bool draining;
-	bool linger_over; /* of the drain: idle connections are no longer waited for */
-	bool closing;
-	bool ended;
-	struct qrt__event close;   /* the resident task is to end */
-	struct qrt__event changed; /* a connection or the resident task ended */
 };
 
 /*

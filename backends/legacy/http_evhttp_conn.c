@@ -99,7 +99,7 @@ void qrt__ev_conn_close(struct qrt__ev_conn *conn)
 	qrt__ev_guard_unwatch(conn);
 	bufferevent_decref(conn->bev);
 	qrt__event_set(&conn->drained);
-	qrt__event_set(&server->changed);
+	qrt__event_set(&server->base.changed);
 	if (!conn->running) {
 		conn_free(conn);
 	}
@@ -258,7 +258,7 @@ struct bufferevent *qrt__ev_on_accept(struct event_base *events, void *arg)
 		return NULL;
 	}
 	bufferevent_incref(conn->bev);
-	qrt__list_append(&server->conns, &conn->in_server);
+	qrt__list_append(&server->base.conns, &conn->in_server);
 	qrt__ev_phase_enter(conn, QRT__EV_NEW);
 	return conn->bev;
 }

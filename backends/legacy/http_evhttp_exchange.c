@@ -74,7 +74,7 @@ static int request_take(struct qrt__ev_conn *conn, const char **ret_why)
 		*ret_why = "malformed request"; /* the guard waits for more of it */
 		return 400;
 	}
-	if (conn->server->closing) {
+	if (conn->server->base.closing) {
 		*ret_why = "the service is going away";
 		return 503;
 	}

@@ -19,12 +19,8 @@
 
 static bool wants_close(const struct qrt__ev_conn *conn)
 {
-	const struct qrt__ev_server *server = conn->server;
-
-	return !conn->x.req->keep_alive || server->draining || server->closing || conn->refused ||
-	       conn->requests >= server->base.opts.requests_per_connection ||
-	       conn->resp.stream.framing == QRT__HTTP_BY_CLOSE ||
-	       qrt__http_response_closes(&conn->resp);
+	return conn->refused || conn->resp.stream.framing == QRT__HTTP_BY_CLOSE ||
+	       qrt__http_must_close(&conn->server->base, conn->x.req, &conn->resp, conn->requests);
 }
 
 static int64_t length_of(const struct qrt_http_response *resp)
@@ -73,7 +69,7 @@ static void on_sent(struct evhttp_request *ev, void *arg)
 	qrt__ev_phase_enter(conn, QRT__EV_QUIET);
 	qrt__ev_guard_begin(conn);
 	qrt__ev_guard_catch_up(conn);
-	if (conn->phase == QRT__EV_QUIET && conn->server->linger_over) {
+	if (conn->phase == QRT__EV_QUIET && conn->server->base.linger_over) {
 		/* Not freed in here, where evhttp goes on with it: the end of stream does it. */
 		shutdown(conn->fd, SHUT_RDWR);
 	}

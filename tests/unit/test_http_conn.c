@@ -22,7 +22,7 @@ static unsigned lent(const struct site *site)
 {
 	unsigned n = 0;
 
-	QRT__LIST_EACH(node, &own(site)->conns) {
+	QRT__LIST_EACH(node, &site->server->conns) {
 		n += QRT__CONTAINER(node, struct qrt__http_conn, in_server)->desk != NULL;
 	}
 	return n;

@@ -64,7 +64,7 @@ static enum qrt__http_phase phase_of(const struct qrt__http_conn *conn)
 /* Whether a connection that has not begun a request should not wait for one. */
 static bool must_leave(const struct qrt__http_conn *conn)
 {
-	const struct qrt__own_server *server = conn->server;
+	const struct qrt_http_server *server = &conn->server->base;
 
 	return server->closing || (server->linger_over && conn->phase <= QRT__HTTP_QUIET);
 }
@@ -314,7 +314,7 @@ static bool drop_rest(struct qrt_cx *cx, struct qrt__http_conn *conn)
 		size_t held = conn->desk->to - conn->desk->from;
 		size_t used = 0;
 
-		if (dropped > DROP_MAX || conn->server->closing) {
+		if (dropped > DROP_MAX || conn->server->base.closing) {
 			return false;
 		}
 		if (held == 0 && fill(&timed, conn)) {
@@ -384,11 +384,8 @@ static enum qrt_err send_body(struct qrt_cx *cx, struct qrt__http_conn *conn, co
 
 static bool must_close(const struct qrt__http_conn *conn)
 {
-	const struct qrt__own_server *server = conn->server;
-
-	return !request_of(conn)->keep_alive || server->draining || server->closing ||
-	       conn->requests >= server->base.opts.requests_per_connection ||
-	       qrt__http_response_closes(&conn->desk->resp);
+	return qrt__http_must_close(&conn->server->base, request_of(conn), &conn->desk->resp,
+				    conn->requests);
 }
 
 static enum qrt_err wire_begin(struct qrt_cx *cx, struct qrt_http_response *resp)
@@ -438,7 +435,7 @@ static void linger(struct qrt_cx *cx, struct qrt__http_conn *conn)
 	struct qrt_cx timed = qrt__cx_until(cx, qrt_deadline_in(cx, CLOSE_LINGER_NS));
 	enum qrt_err err = qrt_stream_shutdown(cx, conn->stream);
 
-	while (!err && !conn->server->closing) {
+	while (!err && !conn->server->base.closing) {
 		err = fill(&timed, conn);
 	}
 }
@@ -540,7 +537,7 @@ static bool turn(struct qrt_cx *cx, struct qrt__http_conn *conn)
 	}
 	if (err) {
 		QRT__COUNT(conn->server->base.counters.idle_closed,
-			   conn->server->linger_over && conn->phase == QRT__HTTP_QUIET);
+			   conn->server->base.linger_over && conn->phase == QRT__HTTP_QUIET);
 		return false;
 	}
 	if (state != QRT__HTTP_FAULT) {
@@ -601,7 +598,7 @@ static void conn_end(struct qrt_cx *cx, void *arg)
 		QRT__COUNT(server->base.counters.connections_live, -1);
 	}
 	qrt__http_conn_free(cx, conn);
-	qrt__event_set(&server->changed);
+	qrt__event_set(&server->base.changed);
 }
 
 /* The handshake; it has the time of a head. */

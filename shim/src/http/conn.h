@@ -11,19 +11,12 @@ struct qrt__own_server {
 	struct qrt_http_server base;
 	struct qrt_listener *listener;
 	struct qrt_region *region; /* of the acceptor and the connections; NULL before and after */
-	struct qrt__list conns;
 	struct qrt__http_desks desks;
 	size_t refused;
 	struct qrt_task *acceptor; /* NULL until it runs */
 	bool acceptor_live;
 	bool accepting;
-	bool draining;
-	bool linger_over; /* of the drain: idle connections are no longer waited for */
-	bool closing;
-	bool ended;
-	struct qrt__event wake;	   /* the resident task has something to do */
-	struct qrt__event changed; /* a connection, the acceptor or the resident task ended */
-	struct qrt__event pause;   /* ends the acceptor's pause */
+	struct qrt__event pause; /* ends the acceptor's pause */
 };
 
 /*

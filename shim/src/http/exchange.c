@@ -12,6 +12,9 @@ void qrt__http_server_init(struct qrt_http_server *server, const struct qrt__htt
 {
 	server->impl = impl;
 	server->opts = *opts;
+	qrt__list_init(&server->conns);
+	qrt__event_init(&server->wake);
+	qrt__event_init(&server->changed);
 	server->date_until_ns = INT64_MIN;
 }
 
@@ -196,6 +199,13 @@ enum qrt__http_ending qrt__http_exchange_cut(struct qrt_cx *cx, struct qrt__http
 
 	x->req->keep_alive = false;
 	return ending(cx, x, late ? QRT_ETIMEDOUT : forced ? QRT_ECANCELED : QRT_EPANIC);
+}
+
+bool qrt__http_must_close(const struct qrt_http_server *server, const struct qrt_http_request *req,
+			  const struct qrt_http_response *resp, unsigned requests)
+{
+	return !req->keep_alive || server->draining || server->closing ||
+	       requests >= server->opts.requests_per_connection || qrt__http_response_closes(resp);
 }
 
 void qrt__http_count_begin(struct qrt_http_server *server)

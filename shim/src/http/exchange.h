@@ -9,6 +9,7 @@
 
 #include "backends/http_impl.h"
 #include "shim/src/http/message.h"
+#include "shim/src/internal.h"
 
 /* Written by the loop's thread, read by any. */
 struct qrt__http_counters {
@@ -24,7 +25,14 @@ struct qrt_http_server {
 	const struct qrt__http_impl *impl;
 	struct qrt_http_server_options opts; /* defaults filled in */
 	struct qrt__http_counters counters;
-	int64_t date_until_ns; /* then @date is of the past */
+	struct qrt__list conns; /* that are served, in the server's own way */
+	bool draining;
+	bool linger_over; /* of the drain: idle connections are no longer waited for */
+	bool closing;
+	bool ended;
+	struct qrt__event wake;	   /* its task has something to do */
+	struct qrt__event changed; /* a connection has ended, or what accepts, or its task */
+	int64_t date_until_ns;	   /* then @date is of the past */
 	char date[QRT__HTTP_DATE_MAX];
 };
 
@@ -67,6 +75,9 @@ int64_t qrt__http_soon(const struct qrt_cx *cx, int64_t ns);
 /* An answer that is no handler's. */
 void qrt__http_answer(const struct qrt_http_server *server, struct qrt_http_request *req,
 		      struct qrt_http_response *resp, int status, const char *detail);
+/* Whether the connection ends with this answer, the @requests-th on it. */
+bool qrt__http_must_close(const struct qrt_http_server *server, const struct qrt_http_request *req,
+			  const struct qrt_http_response *resp, unsigned requests);
 /* An exchange has begun; it ends with the status that was sent, 0 when none was. */
 void qrt__http_count_begin(struct qrt_http_server *server);
 void qrt__http_count_end(struct qrt_http_server *server, int status);

@@ -82,7 +82,57 @@ enum qrt_err qrt_http_server_resume(struct qrt_cx *cx, struct qrt_http_server *s
 	QRT__ANCHORED(cx);
 	enum qrt_err err = qrt_cx_require(cx, QRT_CAP_NET);
 
-	return err ? err : server->impl->resume(cx, server);
+	if (!err && server->closing) {
+		err = qrt_fail(cx, QRT_ECLOSED, "http server: closed");
+	}
+	if (err) {
+		return err;
+	}
+	server->draining = false;
+	server->linger_over = false;
+	server->impl->accept(cx, server, true);
+	qrt__event_set(&server->changed);
+	return QRT_OK;
+}
+
+/* Until nothing is left to answer. ETIMEDOUT: @deadline_ns, or cx's. */
+static enum qrt_err wait_rest(struct qrt_cx *cx, struct qrt_http_server *server,
+			      int64_t deadline_ns)
+{
+	while (!server->impl->rests(server)) {
+		enum qrt_err err;
+
+		qrt__event_clear(&server->changed);
+		err = qrt__event_wait(cx, &server->changed, deadline_ns);
+		if (err) {
+			return err;
+		}
+		if (!server->draining) {
+			return qrt_fail(cx, QRT_ESTATE, "http server: resumed while it drained");
+		}
+	}
+	return QRT_OK;
+}
+
+static enum qrt_err drain(struct qrt_cx *cx, struct qrt_http_server *server)
+{
+	int64_t linger_end_ns = qrt_deadline_in(cx, server->opts.linger_ns);
+	enum qrt_err err;
+
+	server->draining = true;
+	if (!server->closing) {
+		server->impl->accept(cx, server, false);
+	}
+	err = wait_rest(cx, server, linger_end_ns);
+	if (err == QRT_ETIMEDOUT && !qrt_checkpoint(cx)) {
+		server->linger_over = true;
+		server->impl->stop_idle(cx, server);
+		err = wait_rest(cx, server, QRT_NO_DEADLINE);
+	}
+	if (err == QRT_ETIMEDOUT) {
+		return qrt_fail(cx, err, "http server: connections are left");
+	}
+	return err;
 }
 
 enum qrt_err qrt_http_server_drain_report(struct qrt_cx *cx, struct qrt_http_server *server,
@@ -97,7 +147,7 @@ enum qrt_err qrt_http_server_drain_report(struct qrt_cx *cx, struct qrt_http_ser
 		return err;
 	}
 	qrt__http_drain_begin(server, &report);
-	err = server->impl->drain(cx, server);
+	err = drain(cx, server);
 	left = load(&server->counters.connections_live);
 	qrt__http_drain_end(server, err ? left : 0, &report);
 	*ret_report = report;
@@ -111,13 +161,21 @@ enum qrt_err qrt_http_server_drain(struct qrt_cx *cx, struct qrt_http_server *se
 	return qrt_http_server_drain_report(cx, server, &report);
 }
 
-void qrt_http_server_close(struct qrt_cx *cx, struct qrt_http_server **server)
+void qrt_http_server_close(struct qrt_cx *cx, struct qrt_http_server **server_ptr)
 {
-	if (!server || !*server) {
+	struct qrt_http_server *server = server_ptr ? *server_ptr : NULL;
+
+	if (!server) {
 		return;
 	}
-	(*server)->impl->close(cx, *server);
-	*server = NULL;
+	server->closing = true;
+	qrt__event_set(&server->wake);
+	while (!server->ended) {
+		qrt__event_clear(&server->changed);
+		qrt__event_wait_masked(cx, &server->changed);
+	}
+	server->impl->free(server);
+	*server_ptr = NULL;
 }
 
 void qrt_http_server_stats(const struct qrt_http_server *server, struct qrt_http_stats *ret_stats)

@@ -50,7 +50,7 @@ static void conn_start(struct qrt_cx *cx, struct qrt__own_server *server, struct
 		qrt__http_conn_free(cx, conn);
 		return;
 	}
-	qrt__list_append(&server->conns, &conn->in_server);
+	qrt__list_append(&server->base.conns, &conn->in_server);
 	if (refused) {
 		server->refused++;
 	} else {
@@ -67,7 +67,7 @@ static enum qrt_err acceptor_main(struct qrt_cx *cx, void *arg)
 	enum qrt_err err = QRT_OK;
 
 	server->acceptor = cx->task;
-	while (server->accepting && !server->closing) {
+	while (server->accepting && !server->base.closing) {
 		struct qrt_stream *stream = NULL;
 
 		err = qrt_accept(cx, server->listener, &stream);
@@ -87,10 +87,10 @@ static enum qrt_err acceptor_main(struct qrt_cx *cx, void *arg)
 	}
 	server->acceptor = NULL;
 	server->acceptor_live = false;
-	qrt__event_set(&server->changed);
+	qrt__event_set(&server->base.changed);
 	/* A resume may have come while this one was being stopped. */
 	if (err != QRT_ECANCELED) {
-		qrt__event_set(&server->wake);
+		qrt__event_set(&server->base.wake);
 	}
 	return QRT_OK;
 }
@@ -120,14 +120,14 @@ static int64_t acceptor_start(struct qrt_cx *cx, struct qrt__own_server *server)
 
 static void serve_until_closing(struct qrt_cx *cx, struct qrt__own_server *server)
 {
-	while (!server->closing) {
+	while (!server->base.closing) {
 		int64_t deadline_ns = acceptor_start(cx, server);
 		enum qrt_err err;
 
-		qrt__event_clear(&server->wake);
-		err = qrt__event_wait(cx, &server->wake, deadline_ns);
+		qrt__event_clear(&server->base.wake);
+		err = qrt__event_wait(cx, &server->base.wake, deadline_ns);
 		if (err && (err != QRT_ETIMEDOUT || qrt_checkpoint(cx))) {
-			server->closing = true;
+			server->base.closing = true;
 		}
 	}
 }
@@ -146,11 +146,11 @@ static enum qrt_err serve(struct qrt_cx *cx, void *arg)
 		QRT_IGNORE(qrt_region_close(cx, &server->region, QRT_OK),
 			   "how its connections ended is theirs");
 	}
-	QRT_ASSERT(qrt__list_empty(&server->conns));
-	server->closing = true;
+	QRT_ASSERT(qrt__list_empty(&server->base.conns));
+	server->base.closing = true;
 	qrt_listener_close(cx, &server->listener);
-	server->ended = true;
-	qrt__event_set(&server->changed);
+	server->base.ended = true;
+	qrt__event_set(&server->base.changed);
 	return err;
 }
 
@@ -173,10 +173,7 @@ static enum qrt_err own_open(struct qrt_cx *cx, struct qrt_region *home, int fd,
 	}
 	qrt__http_server_init(&server->base, &qrt__http_own, opts);
 	server->base.opts.tls = opts->tls ? qrt_tls_ref(opts->tls) : NULL;
-	qrt__list_init(&server->conns);
 	qrt__http_desks_init(&server->desks, &limits);
-	qrt__event_init(&server->wake);
-	qrt__event_init(&server->changed);
 	qrt__event_init(&server->pause);
 	err = qrt_listener_adopt(cx, fd, &server->listener);
 	if (!err) {
@@ -192,44 +189,30 @@ static enum qrt_err own_open(struct qrt_cx *cx, struct qrt_region *home, int fd,
 	return QRT_OK;
 }
 
-static enum qrt_err own_resume(struct qrt_cx *cx, struct qrt_http_server *base)
+static void own_accept(struct qrt_cx *cx, struct qrt_http_server *base, bool on)
 {
 	struct qrt__own_server *server = own(base);
 
-	if (server->closing) {
-		return qrt_fail(cx, QRT_ECLOSED, "http server: closed");
+	(void)cx;
+	if (on) {
+		server->accepting = true;
+		qrt__event_set(&base->wake);
+	} else {
+		acceptor_stop(server);
 	}
-	server->draining = false;
-	server->linger_over = false;
-	server->accepting = true;
-	qrt__event_set(&server->wake);
-	qrt__event_set(&server->changed);
-	return QRT_OK;
 }
 
-/* Until nothing is left to answer. ETIMEDOUT: @deadline_ns, or cx's. */
-static enum qrt_err wait_empty(struct qrt_cx *cx, struct qrt__own_server *server,
-			       int64_t deadline_ns)
+static bool own_rests(const struct qrt_http_server *base)
 {
-	while (server->acceptor_live || !qrt__list_empty(&server->conns)) {
-		enum qrt_err err;
+	const struct qrt__own_server *server = QRT__CONTAINER(base, struct qrt__own_server, base);
 
-		qrt__event_clear(&server->changed);
-		err = qrt__event_wait(cx, &server->changed, deadline_ns);
-		if (err) {
-			return err;
-		}
-		if (!server->draining) {
-			return qrt_fail(cx, QRT_ESTATE, "http server: resumed while it drained");
-		}
-	}
-	return QRT_OK;
+	return !server->acceptor_live && qrt__list_empty(&base->conns);
 }
 
-static void idle_stop(struct qrt__own_server *server)
+static void own_stop_idle(struct qrt_cx *cx, struct qrt_http_server *base)
 {
-	server->linger_over = true;
-	QRT__LIST_EACH(node, &server->conns) {
+	(void)cx;
+	QRT__LIST_EACH(node, &base->conns) {
 		struct qrt__http_conn *conn =
 		    QRT__CONTAINER(node, struct qrt__http_conn, in_server);
 
@@ -239,36 +222,11 @@ static void idle_stop(struct qrt__own_server *server)
 	}
 }
 
-static enum qrt_err own_drain(struct qrt_cx *cx, struct qrt_http_server *base)
-{
-	struct qrt__own_server *server = own(base);
-	int64_t linger_end_ns = qrt_deadline_in(cx, base->opts.linger_ns);
-	enum qrt_err err;
-
-	server->draining = true;
-	acceptor_stop(server);
-	err = wait_empty(cx, server, linger_end_ns);
-	if (err == QRT_ETIMEDOUT && !qrt_checkpoint(cx)) {
-		idle_stop(server);
-		err = wait_empty(cx, server, QRT_NO_DEADLINE);
-	}
-	if (err == QRT_ETIMEDOUT) {
-		return qrt_fail(cx, err, "http server: connections are left");
-	}
-	return err;
-}
-
-static void own_close(struct qrt_cx *cx, struct qrt_http_server *base)
+static void own_free(struct qrt_http_server *base)
 {
 	struct qrt__own_server *server = own(base);
 
-	server->closing = true;
-	qrt__event_set(&server->wake);
-	while (!server->ended) {
-		qrt__event_clear(&server->changed);
-		qrt__event_wait_masked(cx, &server->changed);
-	}
-	qrt_tls_unref(&server->base.opts.tls);
+	qrt_tls_unref(&base->opts.tls);
 	qrt__http_desks_fini(&server->desks);
 	free(server);
 }
@@ -276,7 +234,8 @@ static void own_close(struct qrt_cx *cx, struct qrt_http_server *base)
 const struct qrt__http_impl qrt__http_own = {
     .name = "streams",
     .open = own_open,
-    .resume = own_resume,
-    .drain = own_drain,
-    .close = own_close,
+    .accept = own_accept,
+    .rests = own_rests,
+    .stop_idle = own_stop_idle,
+    .free = own_free,
 };
