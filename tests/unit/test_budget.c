@@ -442,13 +442,7 @@ static enum qrt_err priority_scenario(struct qrt_cx *cx, void *arg)
 /* Where the order of the ready is the runtime's own: not where a seed chooses among them. */
 static void where_the_order_is_ours(qrt_task_fn *scenario)
 {
-	size_t n;
-	const char *const *names = qrt_backend_names(&n);
-	for (size_t i = 0; i < n; i++) {
-		if (strncmp(names[i], "lab", 3) != 0) {
-			assert_int_equal(on_backend(names[i], scenario, NULL), QRT_OK);
-		}
-	}
+	on_each_real_backend(scenario, NULL);
 	const struct qrt_runtime_options opts = {.backend = "lab", .seed = 0};
 	struct qrt_runtime *rt;
 	assert_int_equal(qrt_runtime_open(&opts, NULL, &rt), QRT_OK);
@@ -519,13 +513,7 @@ static enum qrt_err fairness_scenario(struct qrt_cx *cx, void *arg)
 static void who_has_the_lowest_priority_still_runs(void **state)
 {
 	(void)state;
-	size_t n;
-	const char *const *names = qrt_backend_names(&n);
-	for (size_t i = 0; i < n; i++) {
-		if (strncmp(names[i], "lab", 3) != 0) {
-			assert_int_equal(on_backend(names[i], fairness_scenario, NULL), QRT_OK);
-		}
-	}
+	on_each_real_backend(fairness_scenario, NULL);
 }
 
 /* --- spawning with options ----------------------------------------------------------------- */
