@@ -111,16 +111,10 @@ static bool fold(struct qrt_db *db, struct qrt_db_conn *conn, struct qrt_job *jo
 
 /* --- by whom -------------------------------------------------------------------------------- */
 
-static void break_off(void *arg)
-{
-	struct qrt_db_conn *conn = arg;
-	conn->engine->interrupt(conn->native);
-}
-
 static enum qrt_err fold_beside(struct qrt_job *job, void *arg)
 {
 	struct qrt_db *db = arg;
-	qrt_job_on_interrupt(job, break_off, &db->folder);
+	qrt_job_on_interrupt(job, qrt__db_conn_interrupt, &db->folder);
 	if (!qrt_job_checkpoint(job)) {
 		db->log.missed = !fold(db, &db->folder, job);
 	}

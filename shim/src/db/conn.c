@@ -106,7 +106,7 @@ enum qrt_err qrt__db_conn_inside(struct qrt_db_conn *conn, int steps)
 }
 
 /* Called on another thread; a connection cannot close before the hook is cleared. */
-static void interrupt(void *arg)
+void qrt__db_conn_interrupt(void *arg)
 {
 	struct qrt_db_conn *conn = arg;
 	conn->engine->interrupt(conn->native);
@@ -133,7 +133,7 @@ static void attach(struct qrt_db_conn *conn, struct qrt_job *job, int64_t deadli
 	conn->job = job;
 	conn->deadline_ns = deadline_ns;
 	if (conn->native && conn->interruptible) {
-		qrt_job_on_interrupt(job, interrupt, conn);
+		qrt_job_on_interrupt(job, qrt__db_conn_interrupt, conn);
 	}
 }
 

@@ -97,6 +97,8 @@ bool qrt__db_conn_short(struct qrt_db_conn *conn, const struct qrt__db_work *wor
  * interrupted. For engines too.
  */
 enum qrt_err qrt__db_conn_check(struct qrt_db_conn *conn);
+/* For qrt_job_on_interrupt; @arg: a connection that is open. Breaks what runs on it. */
+void qrt__db_conn_interrupt(void *arg);
 enum qrt_err qrt__db_conn_inside(struct qrt_db_conn *conn, int steps);
 
 /*
