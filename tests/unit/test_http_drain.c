@@ -264,6 +264,37 @@ static enum qrt_err drain_in_vain(struct qrt_cx *cx, struct site *site)
 	return QRT_OK;
 }
 
+static enum qrt_err resumes_meanwhile(struct qrt_cx *cx, struct site *site)
+{
+	struct qrt_region *region;
+	struct drainer drainer = {.site = site, .result = QRT_EFAILED};
+	struct client *client;
+	struct reply reply;
+
+	qrt__event_init(&drainer.begun);
+	EXPECT(!client_open(cx, site, &client));
+	EXPECT(!client_send(cx, client, GET("/wait")));
+	EXPECT(!qrt__event_wait(cx, &site->entered, QRT_NO_DEADLINE));
+	EXPECT(!qrt_region_open(cx, QRT_COLLECT, &region));
+	EXPECT(!qrt_spawn(region, drain_task, &drainer));
+	EXPECT(!qrt__event_wait(cx, &drainer.begun, QRT_NO_DEADLINE)); /* it waits by now */
+	EXPECT(!qrt_http_server_resume(cx, site->server));
+	/* It ends though the request it waited for does not. */
+	EXPECT(!qrt_region_close(cx, &region, QRT_OK));
+	EXPECT(drainer.result == QRT_ESTATE);
+	qrt__event_set(&site->release);
+	EXPECT(!client_reply(cx, client, false, &reply));
+	EXPECT(reply.status == 200 && !reply.close);
+	client_close(cx, &client);
+	return ask_once(cx, site, GET("/"), &reply);
+}
+
+static void a_drain_that_is_overtaken_by_a_resume_says_so(void **state)
+{
+	(void)state;
+	site_plain_on_each(resumes_meanwhile, NULL);
+}
+
 static void a_drain_past_its_deadline_says_so_and_cuts_nobody_off(void **state)
 {
 	const struct qrt_http_server_options opts = {.linger_ns = QRT_MS};
@@ -343,6 +374,7 @@ int main(void)
 	    cmocka_unit_test(a_drain_answers_what_it_has_taken_and_loses_nobody),
 	    cmocka_unit_test(a_connection_that_was_to_go_on_is_closed_by_a_drain),
 	    cmocka_unit_test(a_drain_past_its_deadline_says_so_and_cuts_nobody_off),
+	    cmocka_unit_test(a_drain_that_is_overtaken_by_a_resume_says_so),
 	    cmocka_unit_test(close_cancels_the_handlers_and_waits_for_them),
 	    cmocka_unit_test(a_cancelled_home_ends_the_server),
 	};

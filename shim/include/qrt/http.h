@@ -210,7 +210,8 @@ QRT_API enum qrt_err qrt_http_server_resume(struct qrt_cx *cx,
 /*
  * Accepts no more, answers what was taken with `Connection: close`, lets idle
  * connections ask once more for linger_ns, then closes them. Suspends until no connection
- * is left. ETIMEDOUT at cx's deadline: some are. The listening socket stays open.
+ * is left. ETIMEDOUT at cx's deadline: some are. ESTATE: it was resumed meanwhile. The listening
+ * socket stays open.
  */
 QRT_API enum qrt_err qrt_http_server_drain(struct qrt_cx *cx,
 					   struct qrt_http_server *server) QRT_MUST_USE;
